@@ -1,0 +1,51 @@
+# `make repro` and `make test` set up everything they need; the rest is for those who change the code.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DVC_NO_ANALYTICS := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test test-models test-browser lint types bench check clean lock
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or newer, or: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/report.html
+	$(BIN)/dvc repro
+	@echo
+	@echo "encoder: models/encoder"
+	@echo "report:  file://$(CURDIR)/reports/report.html"
+
+test: $(READY)  ## Run the quick tests, offline
+	$(BIN)/python -m pytest
+
+test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
+	$(BIN)/python -m pytest -m models
+
+test-browser: $(READY)  ## Open a report in headless Chromium
+	$(BIN)/python -m pytest -m browser
+
+lint: $(READY)  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## Check types
+	$(BIN)/mypy
+
+bench: $(READY)  ## Measure speed into reports/benchmarks.json
+	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+
+check: lint types test  ## Everything that a commit must pass
+
+lock: $(READY)  ## Write the versions now installed to requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/\+cpu$$//' > requirements.lock
+
+clean:  ## Remove the environment and caches; data, models and .work stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .benchmarks build *.egg-info
