@@ -1,0 +1,23 @@
+"""The errors a user can mend, and the exit codes they end a command with."""
+
+
+class PipelineError(Exception):
+    """What is wrong, and what to do about it. Neither half is optional.
+
+    Args:
+        cause: One line that names the value and the place.
+        remedy: What the reader can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, cause: str, *, remedy: str) -> None:
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(f"{cause}\n  remedy: {remedy}")
+
+
+class QualityError(PipelineError):
+    """The data fell below a critical expectation; the call itself was right, so the code is 1."""
+
+    exit_code = 1

@@ -1,0 +1,280 @@
+"""Every setting of the pipeline: its type, its range and what it does.
+
+No setting has a default here: params.yaml shows every value in force.
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.errors import PipelineError
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+ScoreMethod = Literal["generate", "expectation", "likelihood"]
+
+
+class Section(BaseModel):
+    """Unknown keys are typing errors, and a loaded value never changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelParams(Section):
+    """One model: where it comes from and how it is recognised."""
+
+    reference: str = Field(min_length=1)
+    """`pypi:PACKAGE==VERSION/PATH`, `hub:OWNER/NAME@REVISION`, `path:DIR` or `scripted:`."""
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
+    """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
+
+
+class ModelsParams(Section):
+    """The three models of a run."""
+
+    llm: ModelParams
+    """The language model that writes and judges the triplets."""
+    base: ModelParams
+    """The sentence encoder that training starts from."""
+    guide: ModelParams
+    """The frozen sentence encoder that points out false negatives."""
+
+
+class PrepareParams(Section):
+    """Which sentences and which graded pairs go in."""
+
+    sentences: str = Field(min_length=1)
+    """Sentence file: .txt (one a line), .csv, .tsv, .jsonl or .parquet."""
+    column: str | None
+    """Column that holds the sentences; null for .txt."""
+    limit: int | None = Field(ge=1)
+    """Take only the first so many distinct sentences; null takes all."""
+    max_characters: int = Field(ge=1)
+    """Longer sentences are left out, and counted."""
+    benchmarks: str = Field(min_length=1)
+    """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
+
+
+class GenerateParams(Section):
+    """Stage 1, contrastive generation: next-token scores are l - omega * l_hat."""
+
+    prompts: str = Field(min_length=1)
+    """Prompt set: a name in stages/language_models/prompts, or the path of a YAML file."""
+    omega: float
+    """Weight of the opposite instruction; 0 is plain generation at half the cost, the paper 0.3."""
+    plausibility: float = Field(ge=0, lt=1)
+    """Tokens below this share of the most likely token's probability are excluded; 0 is off."""
+    temperature: float = Field(ge=0)
+    """Sampling temperature; 0 is greedy decoding."""
+    top_p: float = Field(gt=0, le=1)
+    """Sample only from the most likely tokens that hold this probability together; 1 is off."""
+    max_new_tokens: int = Field(ge=1)
+    """Longest answer in tokens; an answer that has not ended by then is rejected by curation."""
+    batch_premises: int = Field(ge=1)
+    """Premises written for at once; changes speed and memory, not the answers."""
+    shard_premises: int = Field(ge=1)
+    """Premises a shard; a stopped run loses at most the shard in flight."""
+    dtype: Dtype
+    """Arithmetic of the language model; auto takes bfloat16 where the hardware has it."""
+    seed: int = Field(ge=0)
+    """Seed of instruction choice and sampling, combined with each sentence's id."""
+
+
+class ScoreParams(Section):
+    """Stage 2, scoring: the language model's similarity of premise and answer, 0 to 5."""
+
+    method: ScoreMethod
+    """`generate` reads a number, `expectation` weighs digits, `likelihood` mutual information."""
+    batch_triplets: int = Field(ge=1)
+    """Triplets scored at once; changes speed and memory, not the scores."""
+    shard_triplets: int = Field(ge=1)
+    """Triplets a shard; a stopped run loses at most the shard in flight."""
+    dtype: Dtype
+    """Arithmetic of the language model; auto takes bfloat16 where the hardware has it."""
+
+
+class CurateParams(Section):
+    """Stage 2, thresholds: keep iff a >= alpha, b <= beta and a >= b + gamma (a, b in 0..5)."""
+
+    alpha: float = Field(ge=0, le=5)
+    """Least similarity a of premise and entailment; the paper 3."""
+    beta: float = Field(ge=0, le=5)
+    """Greatest similarity b of premise and contradiction; the paper 3."""
+    gamma: float = Field(ge=-5, le=5)
+    """Least gap between the two: a >= b + gamma; the paper 1."""
+    swap_reversed: bool
+    """Swap entailment and contradiction when b > a, as the paper's released code does."""
+
+
+class ValidateParams(Section):
+    """What the curated and rejected tables must look like."""
+
+    kept_ratio_min: float = Field(ge=0, le=1)
+    """Critical when a smaller share of the triplets is kept."""
+    kept_ratio_max: float = Field(ge=0, le=1)
+    """Warning when a greater share is kept: curation may not be looking."""
+    max_characters: int = Field(ge=1)
+    """Critical when a generated sentence is longer."""
+    duplicate_ratio_max: float = Field(ge=0, le=1)
+    """Warning when a greater share of generated sentences repeats another row's."""
+    script: str | None
+    """Unicode script expected of generated text, such as Latin; null accepts any."""
+    script_ratio_min: float = Field(ge=0, le=1)
+    """Warning when a smaller share of rows is written in `script` alone."""
+
+
+class TrainParams(Section):
+    """Stage 3, masked contrastive training."""
+
+    sigma: float = Field(gt=-1)
+    """Guide cosine from which a candidate is a false negative; the paper 0.9, above 1 is off."""
+    tau: float = Field(gt=0)
+    """Temperature that divides the cosines; the paper 0.05."""
+    batch_triplets: int = Field(ge=2)
+    """Triplets a step; more give more negatives. The paper 256."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate of AdamW."""
+    epochs: float = Field(gt=0)
+    """Passes over the curated triplets."""
+    warmup_ratio: float = Field(ge=0, le=1)
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: float = Field(ge=0)
+    """AdamW's weight decay."""
+    max_tokens: int = Field(ge=4)
+    """Longer sentences are cut to so many tokens while training."""
+    dev: str = Field(min_length=1)
+    """Benchmark (file name without ending) that selects the best checkpoint."""
+    eval_steps: int = Field(ge=1)
+    """Steps between two looks at the dev benchmark."""
+    dtype: Dtype
+    """Arithmetic of the encoder; auto takes bfloat16 where the hardware has it."""
+    seed: int = Field(ge=0)
+    """Seed of batch order and dropout."""
+
+
+class EvaluateParams(Section):
+    """How base and trained encoder are compared."""
+
+    batch_sentences: int = Field(ge=1)
+    """Sentences encoded at once."""
+    bootstrap_samples: int = Field(ge=100)
+    """Resamples behind every confidence interval."""
+    confidence: float = Field(gt=0.5, lt=1)
+    """Level of the confidence intervals."""
+    seed: int = Field(ge=0)
+    """Seed of the resampling."""
+
+
+class ReportParams(Section):
+    """What report.html shows."""
+
+    samples: int = Field(ge=0)
+    """Triplets shown of the kept, and as many of the rejected."""
+    seed: int = Field(ge=0)
+    """Seed of their choice."""
+
+
+class Params(Section):
+    """params.yaml as a whole; each section belongs to the stage of its name."""
+
+    profile: str
+    """Name of the profile these values came from; only shown in reports."""
+    models: ModelsParams
+    prepare: PrepareParams
+    generate: GenerateParams
+    score: ScoreParams
+    curate: CurateParams
+    validate_: ValidateParams = Field(alias="validate")
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+
+
+def load_params(path: Path) -> Params:
+    """Read and check ``path``.
+
+    Raises:
+        PipelineError: When the file is missing, is not YAML, or holds any fault; all faults are
+            listed at once, each by its full key.
+    """
+    values = read_yaml(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"    {fault}" for fault in _faults(error))
+        raise PipelineError(
+            f"{path} does not say what the pipeline needs:\n{faults}",
+            remedy="mend these lines; `multicsr params explain` says what every setting does.",
+        ) from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML document.
+
+    Raises:
+        PipelineError: When the file is missing or is not YAML text.
+    """
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be read: {error.strerror}.",
+            remedy="run from the project's folder, or name the file with --params.",
+        ) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path} is not YAML: {error}", remedy="mend the file.") from error
+
+
+def settings() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every leaf setting as (full key, field) in the order of params.yaml."""
+    return _leaves(Params, "")
+
+
+def _leaves(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        key = prefix + (field.alias or name)
+        inner = _section_of(field.annotation)
+        if inner is None:
+            yield key, field
+        else:
+            yield from _leaves(inner, f"{key}.")
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    is_section = isinstance(annotation, type) and issubclass(annotation, Section)
+    return annotation if is_section else None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"]) or "the file"
+        match fault["type"]:
+            case "missing":
+                yield f"{key}: not set"
+            case "extra_forbidden":
+                yield f"{key}: no such setting{_nearest(key)}"
+            case _:
+                yield f"{key} = {fault['input']!r}: {fault['msg']}"
+
+
+def _nearest(key: str) -> str:
+    prefix, _, name = key.rpartition(".")
+    section: type[BaseModel] | None = Params
+    for part in filter(None, prefix.split(".")):
+        fields = {} if section is None else section.model_fields
+        section = next(
+            (_section_of(f.annotation) for n, f in fields.items() if part == (f.alias or n)), None
+        )
+    names = [] if section is None else [f.alias or n for n, f in section.model_fields.items()]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def choices(field: FieldInfo) -> tuple[Any, ...]:
+    """Return the values a setting may take when they are a closed list, else nothing."""
+    return get_args(field.annotation) if "Literal" in str(field.annotation) else ()

@@ -1,0 +1,136 @@
+"""The tables that stages hand to one another: their columns, and how they are read and written.
+
+data/README.md says in words what each column means and in which unit.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.errors import PipelineError
+
+Schema = Mapping[str, type[pl.DataType]]
+
+SENTENCES: Schema = {"id": pl.String, "sentence": pl.String, "line": pl.Int64}
+PAIRS: Schema = {
+    "subset": pl.String,
+    "score": pl.Float64,
+    "sentence1": pl.String,
+    "sentence2": pl.String,
+}
+TRIPLETS: Schema = {
+    "id": pl.String,
+    "premise": pl.String,
+    "entailment": pl.String,
+    "contradiction": pl.String,
+    "entailment_instruction": pl.String,
+    "contradiction_instruction": pl.String,
+    "entailment_finished": pl.Boolean,
+    "contradiction_finished": pl.Boolean,
+}
+SCORED: Schema = {
+    **TRIPLETS,
+    "entailment_score": pl.Float64,
+    "contradiction_score": pl.Float64,
+    "entailment_answer": pl.String,
+    "contradiction_answer": pl.String,
+}
+CURATED: Schema = SCORED
+REJECTED: Schema = {**SCORED, "reason": pl.String}
+
+
+def read_table(path: Path, schema: Schema) -> pl.DataFrame:
+    """Read the Parquet file ``path`` and check that it has the columns of ``schema``.
+
+    Raises:
+        PipelineError: When the file is missing, is not Parquet, or has other columns.
+    """
+    if not path.is_file():
+        raise PipelineError(
+            f"{path} does not exist.",
+            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
+        )
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PipelineError(
+            f"{path} cannot be read as Parquet: {error}",
+            remedy="delete the file and run the stage that makes it again.",
+        ) from error
+    faults = [
+        f"{name} is {table.schema[name]}, not {dtype()}"
+        if name in table.schema
+        else f"{name} is missing"
+        for name, dtype in schema.items()
+        if table.schema.get(name) != dtype
+    ]
+    if faults:
+        raise PipelineError(
+            f"{path} has other columns than this version writes: {'; '.join(faults)}.",
+            remedy="run the stage that makes it again with this version.",
+        )
+    return table.select(schema.keys())
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write ``table`` to ``path`` as Parquet, whole or not at all."""
+    with replacing(path) as temporary:
+        table.write_parquet(temporary)
+
+
+def read_json(path: Path) -> Any:
+    """Read the JSON file ``path``.
+
+    Raises:
+        PipelineError: When it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            f"{path} cannot be read as JSON: {error}",
+            remedy="run the stage that makes it again.",
+        ) from error
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write ``value`` to ``path`` as indented JSON with a final newline, whole or not at all."""
+    with replacing(path) as temporary:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its place when the block ends well.
+
+    The old file stays whole when the block fails, also when the disk is full.
+
+    Raises:
+        PipelineError: When the operating system refuses the write.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise PipelineError(
+            f"{path} could not be written: {error}; what was there before is untouched.",
+            remedy="free disk space or mend the permissions of the folder, then run again.",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,40 @@
+"""Fixtures for all tests: the real models, fetched once, and a machine cut off from any hub."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Nothing may be asked of a hub, and progress bars of libraries would clutter the output.
+os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", DVC_NO_ANALYTICS="1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_models() -> dict[str, Path]:
+    """Folders of the starter profile's models: those of the checkout, or fetched beside them."""
+    from stages import fetch
+    from stages.params import load_params
+
+    folders = {name: ROOT / "models" / name for name in ("llm", "base", "guide")}
+    if not all((folder / "source.json").is_file() for folder in folders.values()):
+        folders = {name: ROOT / ".work/test-models" / name for name in folders}
+    if not all((folder / "source.json").is_file() for folder in folders.values()):
+        fetch.run(load_params(ROOT / "profiles/starter.yaml").models, **folders)
+    return folders
+
+
+@pytest.fixture(scope="session")
+def premises() -> list[str]:
+    """Sentences of the starter corpus."""
+    lines = (ROOT / "data/starter/premises.tsv").read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[1] for line in lines[1:]]
+
+
+def pytest_configure() -> None:
+    """Let subprocesses of tests find the project when it is not installed."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    assert sys.version_info >= (3, 11)
