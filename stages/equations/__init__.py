@@ -1,0 +1,1 @@
+"""Pure mathematics: one function per formula, no input, output, parameters or logging."""

@@ -1,0 +1,1 @@
+"""Writing and judging with language models."""

@@ -1,0 +1,129 @@
+"""Stage 2, scoring: how similar the language model holds two sentences to be, 0 to 5."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.equations.similarity_scores import expected_digit, relative_information, scaled_score
+from stages.language_models.prompts import Instruction
+from stages.language_models.protocol import Decoding, LanguageModel, Prompt, Request
+
+# The released code's question, with the digits' scale; examples help models that were never
+# asked this before, and do no harm to those that were.
+QUESTION = "Scoring the semantic similarity of the following sentences between 0.0 and 5.0: "
+EXAMPLES = (
+    ("A plane is taking off.", "An aeroplane leaves the runway.", "4.8"),
+    ("The shop closes at six on weekdays.", "On Mondays the shop is open until six.", "3.1"),
+    ("My brother repairs old clocks.", "My brother sells old cars.", "1.4"),
+    ("It rained all through the wedding.", "The recipe needs two eggs.", "0.2"),
+)
+LOWEST_RATIO, HIGHEST_RATIO = 0.0, 0.65
+"""Relative information that counts as score 0 and 5: unrelated sentences lie around the first, and
+good paraphrases, as SmolLM2-135M sees them, around the second."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A similarity and what it was read from."""
+
+    score: float | None
+    """In [0, 5]; None when the answer could not be read."""
+    answer: str
+    """What the model wrote, or the number before it was scaled."""
+
+
+def judge(
+    model: LanguageModel, pairs: Sequence[Pair], *, method: str, instruction: Instruction
+) -> list[Judgement]:
+    """Judge ``pairs`` by ``method``.
+
+    Args:
+        model: The judge.
+        pairs: Pairs of sentences.
+        method: ``generate``, ``expectation`` or ``likelihood``.
+        instruction: Paraphrase prompt that ``likelihood`` measures under.
+
+    Returns:
+        One judgement per pair, in order.
+    """
+    match method:
+        case "generate":
+            return by_generation(model, pairs)
+        case "expectation":
+            return by_expectation(model, pairs)
+        case "likelihood":
+            return by_likelihood(model, pairs, instruction=instruction)
+    message = f"no scoring method {method!r}"
+    raise ValueError(message)
+
+
+def by_generation(model: LanguageModel, pairs: Sequence[Pair]) -> list[Judgement]:
+    """Let the model write the number, greedily (the paper's way)."""
+    greedy = Decoding(omega=0, plausibility=0, temperature=0, top_p=1, max_new_tokens=8, seed=0)
+    requests = [Request(question(pair), None, "") for pair in pairs]
+    answers = [answer.text for answer in model.write(requests, greedy)]
+    return [Judgement(parse_score(answer), answer) for answer in answers]
+
+
+def by_expectation(model: LanguageModel, pairs: Sequence[Pair]) -> list[Judgement]:
+    """Weigh the digits 0 to 5 by the probability that the answer starts with them."""
+    asked = [(question(pair), f" {digit}") for pair in pairs for digit in range(6)]
+    table = np.array(model.log_likelihoods(asked)).reshape(len(pairs), 6)
+    means = expected_digit(table) if pairs else np.empty(0)
+    return [Judgement(float(mean), f"{mean:.6f}") for mean in means]
+
+
+def by_likelihood(
+    model: LanguageModel, pairs: Sequence[Pair], *, instruction: Instruction
+) -> list[Judgement]:
+    """Measure how much the sentences tell about each other when one is to paraphrase the other.
+
+    The mutual information of both directions over the information of both sentences,
+    ``(I(x; y) + I(y; x)) / (h(x) + h(y))`` with ``h(x) = -log P(x)`` and
+    ``I(x; y) = log P(y | paraphrase of x) + h(y)``, mapped linearly to [0, 5].
+    """
+    alone = list(dict.fromkeys(sentence for pair in pairs for sentence in pair))
+    across = [direction for x, y in pairs for direction in ((x, y), (y, x))]
+    opening = instruction.opening
+    asked = [(opening, _line(x)) for x in alone]
+    asked += [(instruction.prompt(x), _line(y)) for x, y in across]
+    known = model.log_likelihoods(asked)
+    information = {x: -value for x, value in zip(alone, known, strict=False)}
+    given = np.array(known[len(alone) :]).reshape(-1, 2)
+    h = np.array([[information[y], information[x]] for x, y in pairs]).reshape(-1, 2)
+    mutual = given + h
+    ratios = relative_information([mutual[:, 0], mutual[:, 1]], [h[:, 0], h[:, 1]])
+    scores = scaled_score(ratios, low=LOWEST_RATIO, high=HIGHEST_RATIO)
+    return [Judgement(float(s), f"{r:.6f}") for s, r in zip(scores, ratios, strict=True)]
+
+
+def question(pair: Pair) -> Prompt:
+    """Return the prompt that asks for the similarity of ``pair`` as a number."""
+    shown = "".join(f"{_asked((a, b))} {score}\n\n" for a, b, score in EXAMPLES)
+    return Prompt(shown, _asked(pair))
+
+
+def parse_score(answer: str) -> float | None:
+    """Return the similarity the answer states, or None when it is not one number in 0..5.
+
+    >>> parse_score(" 4.5 "), parse_score("5"), parse_score("about 4"), parse_score("7")
+    (4.5, 5.0, None, None)
+    >>> parse_score("4."), parse_score("4.25."), parse_score("-1"), parse_score("")
+    (4.0, 4.25, None, None)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\.?\s*", answer, flags=re.ASCII)
+    score = float(found[1]) if found else None
+    return score if score is not None and score <= 5 else None
+
+
+def _asked(pair: Pair) -> str:
+    return f"{QUESTION}(a) {pair[0]} (b) {pair[1]}\nScore:"
+
+
+def _line(sentence: str) -> str:
+    # The line break belongs to the sentence: it says that nothing more follows.
+    return f" {sentence}\n"

@@ -1,0 +1,82 @@
+"""From a folder of model files to a language model."""
+
+import json
+from pathlib import Path
+
+from stages.errors import PipelineError
+from stages.language_models.protocol import LanguageModel
+from stages.language_models.scripted import ScriptedLanguageModel
+
+
+def load_language_model(folder: Path, *, dtype: str = "auto") -> LanguageModel:
+    """Load the model that stage ``fetch`` put into ``folder``.
+
+    Args:
+        folder: Holds source.json and, but for the scripted model, weights as safetensors.
+        dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware computes in it.
+
+    Raises:
+        PipelineError: When the folder is not such a folder, or the model is of a kind that
+            contrastive generation does not know.
+    """
+    source = _source(folder)
+    if source["reference"] == "scripted:":
+        return ScriptedLanguageModel()
+    if source["reference"].startswith("api:"):
+        raise PipelineError(
+            f"models.llm.reference = {source['reference']}: servers cannot be asked yet.",
+            remedy="take a pypi:, hub: or path: reference for the language model.",
+        )
+    return _load_causal(folder, identity=source["identity"], dtype=dtype)
+
+
+def _load_causal(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
+    import torch
+    from torch import nn
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+    from stages.language_models.causal import CausalLanguageModel
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if config.is_encoder_decoder:
+        raise PipelineError(
+            f"{folder} holds an encoder-decoder model ({config.model_type}).",
+            remedy="take a decoder-only language model; encoder-decoders are not supported yet.",
+        )
+    torch_dtype = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    if dtype == "auto" and _computes_bfloat16():
+        torch_dtype = torch.bfloat16
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch_dtype, local_files_only=True, use_safetensors=True
+    )
+    if not model._supports_attention_backend:
+        raise PipelineError(
+            f"{folder} holds a {config.model_type}, whose attention cannot be replaced.",
+            remedy="take one that transformers built on its attention interface, such as Llama.",
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    # transformers wraps `to` in a way that hides its signature.
+    moved: PreTrainedModel = nn.Module.to(model, torch.device(device))
+    return CausalLanguageModel(moved, tokenizer, identity=identity)
+
+
+def _computes_bfloat16() -> bool:
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+
+
+def _source(folder: Path) -> dict[str, str]:
+    path = folder / "source.json"
+    try:
+        source: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            f"{folder} is not a folder that stage fetch made: {path.name} cannot be read.",
+            remedy="run `dvc repro fetch` or `multicsr fetch`.",
+        ) from error
+    return source

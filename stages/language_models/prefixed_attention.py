@@ -1,0 +1,183 @@
+"""Attention of rows that begin with the same tokens, without copying those tokens to every row.
+
+The demonstrations of a few-shot prompt are several times longer than the sentence behind them.
+Their keys and values are kept once; every row's queries meet them in one matrix product, and meet
+the row's own keys in another. The softmax runs over both, so the result is that of the plain
+computation, up to rounding.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+NAME = "multicsr_prefixed"
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Keys and values of tokens that several rows begin with."""
+
+    keys: list[Tensor]
+    """A layer each, ``(kv_heads, tokens, head_width)``."""
+    values: list[Tensor]
+    """As ``keys``."""
+
+    @property
+    def tokens(self) -> int:
+        """Length of the prefix."""
+        return self.keys[0].shape[1] if self.keys else 0
+
+
+@dataclass
+class PrefixedCache:
+    """Keys and values of a batch whose rows share prefixes.
+
+    Rows with the same prefix lie next to one another. ``begin`` must be called before every pass
+    of the model, which then fills in the new columns layer by layer.
+    """
+
+    prefixes: list[Prefix]
+    """The distinct prefixes, in the order of their rows."""
+    prefix_of_row: Tensor
+    """``(rows,)`` int64 index into ``prefixes``, ascending."""
+    visible: Tensor
+    """``(rows, columns)`` bool, False at padding."""
+    capacity: int
+    """Greatest number of columns."""
+    keys: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+    columns: int = 0
+    new: int = 0
+
+    def begin(self, visible: Tensor) -> None:
+        """Announce new columns: ``(rows, new)`` bool, False at padding."""
+        self.columns += self.new
+        self.new = visible.shape[1]
+        self.visible = torch.cat([self.visible[:, : self.columns], visible], dim=1)
+
+    def positions(self) -> Tensor:
+        """Return ``(rows, new)`` int64 positions of the new tokens, prefix included."""
+        before = torch.tensor([p.tokens for p in self.prefixes])[self.prefix_of_row]
+        own = self.visible.long().cumsum(dim=1)[:, self.columns :] - 1
+        return (before[:, None].to(own.device) + own).clamp(min=0)
+
+    def mask(self) -> Tensor:
+        """Return ``(rows, new, columns + new)`` bool, True where a new token may look."""
+        total = self.columns + self.new
+        causal = torch.ones(self.new, total, dtype=torch.bool, device=self.visible.device)
+        return self.visible[:, None, :] & causal.tril(diagonal=self.columns)
+
+    def update(
+        self, keys: Tensor, values: Tensor, layer: int, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor]:
+        """Store the new ``(rows, kv_heads, new, head_width)`` and return all of the layer's."""
+        if layer == len(self.keys):
+            rows, heads, width = keys.shape[0], keys.shape[1], keys.shape[3]
+            self.keys.append(keys.new_empty(rows, heads, self.capacity, width))
+            self.values.append(values.new_empty(rows, heads, self.capacity, width))
+        end = self.columns + self.new
+        self.keys[layer][:, :, self.columns : end] = keys
+        self.values[layer][:, :, self.columns : end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def get_seq_length(self, *_: object) -> int:
+        """Return the number of columns seen, as transformers asks for it."""
+        return self.columns
+
+    def select(self, rows: Tensor, *, capacity: int) -> "PrefixedCache":
+        """Return a cache of ``rows`` (int64, repeats allowed, prefixes ascending)."""
+        seen = self.columns + self.new
+        return PrefixedCache(
+            prefixes=self.prefixes,
+            prefix_of_row=self.prefix_of_row[rows],
+            visible=self.visible[rows],
+            capacity=capacity,
+            keys=[_grown(keys[:, :, :seen], rows, capacity) for keys in self.keys],
+            values=[_grown(values[:, :, :seen], rows, capacity) for values in self.values],
+            columns=seen,
+        )
+
+    def groups(self) -> list[tuple[slice, Prefix]]:
+        """Return the rows of each prefix that has any."""
+        counts = torch.bincount(self.prefix_of_row, minlength=len(self.prefixes)).tolist()
+        starts = [sum(counts[:i]) for i in range(len(counts))]
+        return [
+            (slice(start, start + count), prefix)
+            for start, count, prefix in zip(starts, counts, self.prefixes, strict=True)
+            if count
+        ]
+
+
+def _grown(cached: Tensor, rows: Tensor, capacity: int) -> Tensor:
+    _, heads, seen, width = cached.shape
+    grown = cached.new_empty(len(rows), heads, capacity, width)
+    grown[:, :, :seen] = cached[rows]
+    return grown
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one pass of the model may look at; the same for all layers."""
+
+    groups: list[tuple[slice, Prefix]]
+    mask: Tensor
+    """``(rows, new, columns)`` bool."""
+
+
+def prefixed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,  # noqa: ARG001  transformers passes it; `window` stands for it
+    *,
+    window: Window,
+    scaling: float,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attend to the row's prefix and to its own tokens.
+
+    Args:
+        module: The attention layer, for its ``layer_idx``.
+        query: ``(rows, heads, new, head_width)``.
+        key: ``(rows, kv_heads, columns, head_width)``.
+        value: As ``key``.
+        attention_mask: Not used.
+        window: Prefixes and mask of this pass.
+        scaling: Factor of the dot products.
+
+    Returns:
+        ``(rows, new, heads, head_width)``, and None for the weights.
+    """
+    rows, heads, new, width = query.shape
+    kv_heads, columns = key.shape[1:3]
+    layer: int = module.layer_idx  # type: ignore[assignment]
+    queries = (query * scaling).reshape(rows, kv_heads, -1, width)
+    own = (queries @ key.transpose(2, 3)).view(rows, kv_heads, -1, new, columns)
+    own.masked_fill_(~window.mask[:, None, None], torch.finfo(own.dtype).min)
+    own = own.view(rows, kv_heads, -1, columns)
+    mixed = torch.empty_like(queries)
+    for group, prefix in window.groups:
+        if not prefix.tokens:
+            mixed[group] = own[group].softmax(dim=-1) @ value[group]
+            continue
+        shared = _shared_product(queries[group], prefix.keys[layer])
+        weights = torch.cat([shared, own[group]], dim=-1).softmax(dim=-1)
+        on_prefix, on_own = weights.split([prefix.tokens, columns], dim=-1)
+        mixed[group] = on_own @ value[group]
+        mixed[group] += _shared_product(on_prefix, prefix.values[layer].transpose(1, 2))
+    return mixed.view(rows, heads, new, width).transpose(1, 2), None
+
+
+def _shared_product(left: Tensor, right: Tensor) -> Tensor:
+    """Multiply ``(rows, kv_heads, n, a)`` by ``(kv_heads, b, a)`` in one product a head."""
+    rows, kv_heads, n, _ = left.shape
+    flat = left.transpose(0, 1).reshape(kv_heads, rows * n, -1)
+    product = flat @ right.transpose(1, 2)
+    return product.view(kv_heads, rows, n, -1).transpose(0, 1)
+
+
+AttentionInterface.register(NAME, prefixed_attention)

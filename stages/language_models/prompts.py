@@ -1,0 +1,112 @@
+"""Prompt sets: what the language model is told, as data."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.errors import PipelineError
+from stages.language_models.protocol import Prompt
+from stages.language_models.randomness import generator
+
+PLACEHOLDER = "{sentence}"
+HYPOTHESES = ("entailment", "contradiction")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One way to ask for a hypothesis."""
+
+    name: str
+    prefix: str
+    """Text before the premise that all premises share."""
+    suffix: str
+    """Text that holds the premise, at ``{sentence}``, and ends where the answer begins."""
+
+    def prompt(self, sentence: str) -> Prompt:
+        """Return the prompt that asks about ``sentence``."""
+        return Prompt(self.prefix, self.suffix.replace(PLACEHOLDER, sentence))
+
+    @property
+    def opening(self) -> Prompt:
+        """The prompt up to where the premise would stand: asks for any sentence at all."""
+        return Prompt(self.prefix, self.suffix.split(PLACEHOLDER)[0].rstrip(" "))
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The instructions that may be drawn for each hypothesis."""
+
+    entailment: tuple[Instruction, ...]
+    contradiction: tuple[Instruction, ...]
+    digest: str
+    """Hash of the file: part of every fingerprint."""
+
+    def draw(self, hypothesis: str, *, seed: int, key: str) -> Instruction:
+        """Draw the instruction for the sentence ``key``, whatever its neighbours."""
+        pool: tuple[Instruction, ...] = getattr(self, hypothesis)
+        return pool[int(generator(seed, f"{key}/{hypothesis}/instruction").integers(len(pool)))]
+
+
+def load_prompts(name: str) -> PromptSet:
+    """Load a prompt set that comes with multicsr, or the YAML file ``name``.
+
+    Raises:
+        PipelineError: When there is no such set or file, or it does not say what is needed.
+    """
+    text = _text(name)
+    try:
+        values = YAML(typ="safe").load(text)
+        entailment, contradiction = (_instructions(values, name, kind) for kind in HYPOTHESES)
+    except YAMLError as error:
+        raise PipelineError(f"prompts {name} are not YAML: {error}", remedy="mend it.") from error
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return PromptSet(entailment=entailment, contradiction=contradiction, digest=digest)
+
+
+def prompt_set_names() -> list[str]:
+    """Return the names of the prompt sets that come with multicsr."""
+    folder = resources.files("stages.language_models") / "prompts"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir())
+
+
+def _text(name: str) -> str:
+    if name in prompt_set_names():
+        folder = resources.files("stages.language_models") / "prompts"
+        return (folder / f"{name}.yaml").read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(
+            f"generate.prompts = {name!r} is neither a prompt set nor a readable file.",
+            remedy=f"choose one of {', '.join(prompt_set_names())}, or name a YAML file.",
+        ) from error
+
+
+def _instructions(values: Any, name: str, hypothesis: str) -> tuple[Instruction, ...]:
+    entries = values.get(hypothesis) if isinstance(values, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise _fault(name, f"{hypothesis} must be a list of instructions")
+    return tuple(_instruction(entry, name, f"{hypothesis}[{i}]") for i, entry in enumerate(entries))
+
+
+def _instruction(entry: Any, name: str, place: str) -> Instruction:
+    wanted = {"name", "prefix", "suffix"}
+    texts = isinstance(entry, Mapping) and all(isinstance(v, str) for v in entry.values())
+    if not texts or set(entry) != wanted:
+        raise _fault(name, f"{place} must have the texts {', '.join(sorted(wanted))}")
+    if entry["suffix"].count(PLACEHOLDER) != 1:
+        raise _fault(name, f"{place}.suffix must hold {PLACEHOLDER} once")
+    return Instruction(**entry)
+
+
+def _fault(name: str, what: str) -> PipelineError:
+    return PipelineError(
+        f"prompts {name}: {what}.",
+        remedy="see stages/language_models/prompts/few_shot.yaml for the form.",
+    )

@@ -1,0 +1,158 @@
+"""The batched, cached, prefix-sharing model against plain passes without any of these."""
+
+import copy
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from stages.equations.contrastive_decoding import contrastive_scores, draw
+from stages.language_models import causal
+from stages.language_models.causal import CausalLanguageModel
+from stages.language_models.protocol import Answer, Decoding, Prompt, Request
+from stages.language_models.randomness import uniforms
+
+SENTENCES = ["The tram is late.", "Who baked this?", "Nobody swims in the lake in March.", "Go!"]
+GREEDY = Decoding(omega=0.3, plausibility=0, temperature=0, top_p=1, max_new_tokens=12, seed=1)
+SAMPLED = Decoding(
+    omega=0.5, plausibility=0.05, temperature=1, top_p=0.9, max_new_tokens=12, seed=1
+)
+
+
+def requests_for(sentences: list[str], *, prefixed: bool = True) -> list[Request]:
+    wanted_prefix, noisy_prefix = ("Say the same: ", "Deny it; ") if prefixed else ("", "")
+    pairs = [(Prompt(wanted_prefix, s + " ="), Prompt(noisy_prefix, s + " !")) for s in sentences]
+    return [
+        request
+        for sentence, (same, other) in zip(sentences, pairs, strict=True)
+        for request in (
+            Request(same, other, f"{sentence}/e"),
+            Request(other, same, f"{sentence}/c"),
+        )
+    ]
+
+
+def written_without_cache(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    request: Request,
+    decoding: Decoding,
+) -> Answer:
+    """Recompute every step from nothing: no cache, no batch, no shared prefix."""
+    assert request.noisy is not None
+    tokens: list[int] = []
+    numbers = uniforms(decoding.seed, [request.key], count=decoding.max_new_tokens)
+    prompts = [tokenizer(prompt.text)["input_ids"] for prompt in (request.wanted, request.noisy)]
+    for step in range(decoding.max_new_tokens):
+        with torch.inference_mode():
+            last = [model(torch.tensor([p + tokens])).logits[:, -1] for p in prompts]
+        scores = contrastive_scores(
+            last[0], last[1], omega=decoding.omega, plausibility=decoding.plausibility
+        )
+        if decoding.temperature > 0 and decoding.top_p < 1:
+            order = scores.softmax(-1)[0].sort(descending=True)
+            held = 0.0
+            for probability, token in zip(*(x.tolist() for x in order), strict=True):
+                if held >= decoding.top_p:
+                    scores[0, token] = -torch.inf
+                held += probability
+        number = torch.from_numpy(numbers[:, step])
+        tokens.append(int(draw(scores, number, temperature=decoding.temperature)))
+        if tokens[-1] == 256 or "\n" in tokenizer.decode(tokens[-1:]):
+            break
+    text = tokenizer.decode(tokens, skip_special_tokens=True).split("\n")[0].strip()
+    ended = tokens[-1] == 256 or "\n" in tokenizer.decode(tokens[-1:])
+    return Answer(text, finished=ended)
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_answers_equal_a_recomputation_without_cache_batch_or_sharing(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, decoding: Decoding, prefixed: bool
+) -> None:
+    requests = requests_for(SENTENCES, prefixed=prefixed)
+    plain = copy.deepcopy(llama)
+    oracle = [written_without_cache(plain, tokenizer, r, decoding) for r in requests]
+    if not prefixed:
+        # Without a prefix the model starts from its start token, and so must the oracle.
+        shifted = [Request(_started(r.wanted), _started(r.noisy), r.key) for r in requests]
+        oracle = [written_without_cache(plain, tokenizer, r, decoding) for r in shifted]
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    assert model.write(requests, decoding) == oracle
+    assert len({answer.text for answer in oracle}) > 4
+
+
+def _started(prompt: Prompt | None) -> Prompt:
+    assert prompt is not None
+    return Prompt("<|end|>", prompt.suffix)
+
+
+def test_answers_do_not_depend_on_batch_order_or_neighbours(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    requests = requests_for(SENTENCES)
+    together = model.write(requests, SAMPLED)
+    assert [model.write([request], SAMPLED)[0] for request in requests] == together
+    assert model.write(requests[::-1], SAMPLED)[::-1] == together
+
+
+def test_omega_0_equals_plain_generation_of_transformers(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    prompts = [Prompt("Say: ", sentence) for sentence in SENTENCES]
+    expected = []
+    for prompt in prompts:
+        ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
+        out = llama.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False
+        )
+        text = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+        expected.append(text.split("\n")[0].strip())
+    plain = Decoding(omega=0, plausibility=0, temperature=0, top_p=1, max_new_tokens=12, seed=0)
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    answers = model.write([Request(prompt, None, "") for prompt in prompts], plain)
+    assert [answer.text for answer in answers] == expected
+
+
+def test_log_likelihoods_equal_a_plain_pass_over_the_whole_text(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    pairs = [(Prompt("Say: ", s), t) for s in SENTENCES for t in (" yes\n", " so it is, surely\n")]
+    pairs += [(Prompt("Other: ", "x"), " yes\n"), (Prompt("Say: ", SENTENCES[0]), " no\n")]
+    expected = []
+    for prompt, text in pairs:
+        given, target = (tokenizer(part)["input_ids"] for part in (prompt.text, text))
+        with torch.inference_mode():
+            logits = llama(torch.tensor([given + target])).logits[0]
+        table = logits.double().log_softmax(-1)[len(given) - 1 : -1]
+        expected.append(float(table[range(len(target)), target].sum()))
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    assert model.log_likelihoods(pairs) == pytest.approx(expected, abs=1e-4)
+
+
+def test_log_likelihoods_do_not_depend_on_how_many_go_at_once(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [(Prompt("Say: ", s[:n]), t) for s in SENTENCES for n in (3, 9) for t in ("a\n", s)]
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    together = model.log_likelihoods(pairs)
+    monkeypatch.setattr(causal, "ROWS_AT_ONCE", 3)
+    assert model.log_likelihoods(pairs) == pytest.approx(together, abs=1e-4)
+
+
+def test_nothing_asked_is_nothing_answered(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    assert model.write([], GREEDY) == []
+    assert model.log_likelihoods([]) == []
+
+
+def test_an_answer_cut_by_the_token_limit_is_not_finished(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    short = Decoding(omega=0, plausibility=0, temperature=0, top_p=1, max_new_tokens=1, seed=0)
+    answers = model.write([Request(Prompt("", s), None, s) for s in SENTENCES], short)
+    assert not any(answer.finished for answer in answers)

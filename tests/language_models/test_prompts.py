@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from stages.errors import PipelineError
+from stages.language_models.prompts import load_prompts, prompt_set_names
+from stages.language_models.protocol import Prompt
+
+GOOD = """
+version: 1
+entailment:
+  - {name: same, prefix: "Demo.\\n", suffix: "Say {sentence} again:"}
+  - {name: other, prefix: "", suffix: "{sentence} means"}
+contradiction:
+  - {name: deny, prefix: "", suffix: "Deny {sentence}:"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    return path
+
+
+def test_every_prompt_set_that_comes_along_loads() -> None:
+    for name in prompt_set_names():
+        assert load_prompts(name).entailment
+
+
+def test_a_user_brings_her_own_file(file: Path) -> None:
+    instruction = load_prompts(str(file)).entailment[0]
+    assert instruction.prompt("it rains") == Prompt("Demo.\n", "Say it rains again:")
+
+
+def test_a_sentence_with_braces_is_taken_as_it_is(file: Path) -> None:
+    instruction = load_prompts(str(file)).contradiction[0]
+    assert instruction.prompt("{0} {sentence}").suffix == "Deny {0} {sentence}:"
+
+
+def test_the_instruction_drawn_depends_on_sentence_and_seed_only(file: Path) -> None:
+    prompts = load_prompts(str(file))
+    drawn = [prompts.draw("entailment", seed=1, key=f"id{i}").name for i in range(200)]
+    assert drawn == [prompts.draw("entailment", seed=1, key=f"id{i}").name for i in range(200)]
+    assert 60 < drawn.count("same") < 140
+    assert drawn != [prompts.draw("entailment", seed=2, key=f"id{i}").name for i in range(200)]
+
+
+def test_changing_the_file_changes_the_digest(file: Path) -> None:
+    before = load_prompts(str(file)).digest
+    file.write_text(GOOD + "# a remark\n", encoding="utf-8")
+    assert load_prompts(str(file)).digest != before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("contradiction:", "contradictions:"), "contradiction must be a list"),
+        (("Deny {sentence}:", "Deny it:"), r"contradiction\[0\]\.suffix must hold \{sentence\}"),
+        (("name: deny", "nam: deny"), r"contradiction\[0\] must have the texts"),
+    ],
+)
+def test_a_faulty_file_names_the_place(file: Path, change: tuple[str, str], message: str) -> None:
+    file.write_text(GOOD.replace(*change), encoding="utf-8")
+    with pytest.raises(PipelineError, match=message):
+        load_prompts(str(file))
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(PipelineError, match="few_shot"):
+        load_prompts("few_shots")
