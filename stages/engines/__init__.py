@@ -1,0 +1,1 @@
+"""Durable shards: work that survives being stopped."""

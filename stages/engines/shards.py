@@ -1,0 +1,106 @@
+"""Durable shards: work is cut up front, each piece is kept once done, and a rerun goes on.
+
+A shard is written whole or not at all to ``<work>/<stage>/<fingerprint>/``. The fingerprint covers
+everything that shapes the answer, so a changed setting never meets an old shard.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from stages.errors import PipelineError
+from stages.progress import Progress
+from stages.tables import Schema, read_table, write_table
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint(facts: Mapping[str, object], table: pl.DataFrame) -> str:
+    """Return 16 hexadecimal digits that change with ``facts`` (JSON values) and the input rows."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update(table.hash_rows(seed=0).to_numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def source_digest(*modules: str) -> str:
+    """Return a hash of the source code of ``modules`` (dotted names): code that shapes answers."""
+    from importlib.util import find_spec
+
+    digest = hashlib.sha256()
+    for module in sorted(modules):
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            message = f"no module {module}"
+            raise ValueError(message)
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()
+
+
+def run_in_shards(  # noqa: PLR0913  the plan of a run is these eight facts
+    table: pl.DataFrame,
+    work: Callable[[pl.DataFrame], pl.DataFrame],
+    *,
+    folder: Path,
+    schema: Schema,
+    shard_rows: int,
+    batch_rows: int,
+    description: str,
+    progress: Progress,
+) -> pl.DataFrame:
+    """Apply ``work`` to batches of ``table`` and return the results in order.
+
+    Args:
+        table: The input; its order decides the shards.
+        work: Turns a batch of rows into as many result rows.
+        folder: Where finished shards are; its name must identify everything that shapes them.
+        schema: Columns of the results.
+        shard_rows: Rows a shard.
+        batch_rows: Rows given to ``work`` at once.
+        description: Of the progress bar.
+        progress: Opens the progress bar.
+
+    Returns:
+        The results of all shards.
+    """
+    done: list[pl.DataFrame] = []
+    with progress(description, total=len(table), unit="rows") as advance:
+        for number, shard in enumerate(table.iter_slices(shard_rows)):
+            path = folder / f"shard-{number:06d}.parquet"
+            result = _finished(path, schema, rows=len(shard))
+            if result is None:
+                result = _computed(shard, work, batch_rows=batch_rows, advance=advance)
+                write_table(result.select(schema.keys()), path)
+            else:
+                advance(len(shard))
+            done.append(result)
+    return pl.concat(done) if done else pl.DataFrame(schema=schema)
+
+
+def _computed(
+    shard: pl.DataFrame,
+    work: Callable[[pl.DataFrame], pl.DataFrame],
+    *,
+    batch_rows: int,
+    advance: Callable[[int], None],
+) -> pl.DataFrame:
+    results = []
+    for batch in shard.iter_slices(batch_rows):
+        results.append(work(batch))
+        advance(len(batch))
+    return pl.concat(results)
+
+
+def _finished(path: Path, schema: Schema, *, rows: int) -> pl.DataFrame | None:
+    """Return the shard at ``path`` if it is there and whole."""
+    if not path.exists():
+        return None
+    try:
+        shard = read_table(path, schema)
+    except PipelineError:
+        log.warning("%s is damaged and is computed again", path)
+        return None
+    return shard if len(shard) == rows else None
