@@ -1,0 +1,68 @@
+"""Sentence encoders from local folders, and the vectors they give."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from stages.encoders.loading import load_encoder
+from stages.progress import Progress, silent
+
+__all__ = ["Vectors", "embed", "load_encoder"]
+
+Vectors = NDArray[np.float32]
+
+
+def embed(
+    encoder: SentenceTransformer,
+    sentences: Sequence[str],
+    *,
+    batch_sentences: int,
+    progress: Progress = silent,
+) -> Vectors:
+    """Return one unit vector a sentence, in the order given.
+
+    Each distinct sentence is encoded once, and sentences of like length share a batch, so that
+    little is computed on padding. The encoder is left in evaluation mode (no dropout).
+
+    Args:
+        encoder: See :func:`stages.encoders.loading.load_encoder`.
+        sentences: Any number of sentences; may repeat.
+        batch_sentences: Sentences encoded at once; memory grows with it, the result does not
+            depend on it beyond rounding.
+        progress: Told how many distinct sentences are done.
+
+    Returns:
+        ``(sentences, width)`` float32, rows of length 1.
+    """
+    numbers: dict[str, int] = {}
+    rows = [numbers.setdefault(sentence, len(numbers)) for sentence in sentences]
+    # The longest first: too little memory then shows at once, not at the end.
+    distinct = sorted(numbers, key=lambda sentence: (-len(sentence), sentence))
+    vectors = np.zeros((len(distinct), _width(encoder)), dtype=np.float32)
+    with progress("Encoding", total=len(distinct), unit="sentences") as advance:
+        for start in range(0, len(distinct), batch_sentences):
+            batch = distinct[start : start + batch_sentences]
+            places = [numbers[sentence] for sentence in batch]
+            vectors[places] = _unit_vectors(encoder, batch)
+            advance(len(batch))
+    result: Vectors = vectors[rows]
+    return result
+
+
+def _width(encoder: SentenceTransformer) -> int:
+    width = encoder.get_embedding_dimension()
+    if width is None:
+        width = len(_unit_vectors(encoder, ["width"])[0])
+    return width
+
+
+def _unit_vectors(encoder: SentenceTransformer, batch: list[str]) -> Vectors:
+    raw = encoder.encode(
+        batch, batch_size=len(batch), show_progress_bar=False, convert_to_tensor=True
+    )
+    vectors: Vectors = raw.float().cpu().numpy()
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+    return unit

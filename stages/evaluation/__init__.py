@@ -1,0 +1,1 @@
+"""Scores of sentence encoders on graded pairs."""

@@ -1,0 +1,1 @@
+"""Contrastive training of a sentence encoder."""

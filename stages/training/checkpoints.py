@@ -1,0 +1,72 @@
+"""Where a run keeps its unfinished work, and how it is found again."""
+
+import hashlib
+import json
+import logging
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint(*parts: object) -> str:
+    """Return 16 hexadecimal digits that change with any of ``parts``.
+
+    A path stands for the bytes of the file, or of all files of the folder with their names;
+    anything else for its ``repr``. The versions of the libraries that train are always part of it.
+    """
+    libraries = [version(name) for name in ("torch", "transformers", "sentence-transformers")]
+    digest = hashlib.sha256(repr(libraries).encode())
+    for part in parts:
+        digest.update(_path_digest(part) if isinstance(part, Path) else repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the sha256 of the model's safetensors, 64 hexadecimal digits: its identity."""
+    return hashlib.sha256(
+        b"".join(_path_digest(file) for file in sorted(folder.rglob("*.safetensors")))
+    ).hexdigest()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint in ``folder``, and delete any that was cut short.
+
+    The trainer writes its state last, so a checkpoint without a readable one is incomplete.
+    """
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
+        if _is_whole(checkpoint):
+            return checkpoint
+        log.warning("train: %s is incomplete and is deleted", checkpoint)
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step after which the trainer wrote ``checkpoint``, -1 when its name is odd.
+
+    >>> step_of(Path("work/checkpoint-25"))
+    25
+    """
+    number = checkpoint.name.removeprefix("checkpoint-")
+    return int(number) if number.isdigit() else -1
+
+
+def _path_digest(path: Path) -> bytes:
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(file.relative_to(path).as_posix().encode() + b"\0" + _path_digest(file))
+    return digest.digest()

@@ -1,0 +1,125 @@
+"""Properties of the masked contrastive loss, against a loop written straight from the paper."""
+
+import math
+
+import pytest
+import torch
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from torch import Tensor
+
+from stages.equations.contrastive_loss import false_negatives, masked_info_nce
+
+BATCH, WIDTH, TAU = 6, 8, 0.05
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@pytest.fixture
+def batch() -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    anchors, candidates = (
+        torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
+        for rows in (BATCH, 2 * BATCH)
+    )
+    return anchors, candidates, torch.zeros(BATCH, 2 * BATCH, dtype=torch.bool)
+
+
+def loop_over_the_equation(anchors: Tensor, candidates: Tensor, excluded: Tensor) -> Tensor:
+    total = anchors.new_zeros(())
+    for i in range(BATCH):
+        terms = {}
+        for j in range(2 * BATCH):
+            if j % BATCH != i and excluded[i, j]:
+                continue
+            cosine = anchors[i] @ candidates[j] / (anchors[i].norm() * candidates[j].norm())
+            terms[j] = torch.exp(cosine / TAU)
+        total = total - torch.log(terms[i] / sum(terms.values()))
+    return total / BATCH
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_loss_and_gradients_are_those_of_the_equation(batch: Batch, share: float) -> None:
+    anchors, candidates, _ = batch
+    drawn = torch.rand(BATCH, 2 * BATCH, generator=torch.Generator().manual_seed(2))
+    excluded = drawn < share
+    wanted = loop_over_the_equation(anchors, candidates, excluded)
+    loss = masked_info_nce(anchors, candidates, excluded, tau=TAU)
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
+    for got, expected in zip(
+        torch.autograd.grad(loss, (anchors, candidates)),
+        torch.autograd.grad(wanted, (anchors, candidates)),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_an_excluded_candidate_has_exactly_zero_gradient_and_no_influence(batch: Batch) -> None:
+    anchors, candidates, excluded = batch
+    excluded[1:, 0] = True  # everybody's but its own premise's
+    others = anchors.detach().clone()
+    others[1:] = torch.randn(BATCH - 1, WIDTH, dtype=torch.float64)
+    here = torch.autograd.grad(masked_info_nce(anchors, candidates, excluded, tau=TAU), candidates)
+    there = torch.autograd.grad(masked_info_nce(others, candidates, excluded, tau=TAU), candidates)
+    assert torch.equal(here[0][0], there[0][0])
+    assert not torch.equal(here[0][1], there[0][1])
+
+
+def test_an_anchor_does_not_feel_a_candidate_excluded_for_it(batch: Batch) -> None:
+    anchors, candidates, excluded = batch
+    excluded[2, 3] = True
+    moved = candidates.detach().clone()
+    moved[3] = -moved[3]
+    here = torch.autograd.grad(masked_info_nce(anchors, candidates, excluded, tau=TAU), anchors)
+    there = torch.autograd.grad(masked_info_nce(anchors, moved, excluded, tau=TAU), anchors)
+    assert torch.equal(here[0][2], there[0][2])
+    assert not torch.equal(here[0][1], there[0][1])
+
+
+def test_without_a_mask_it_is_multiple_negatives_ranking_with_hard_negatives(batch: Batch) -> None:
+    anchors, candidates, _ = batch
+    reference = MultipleNegativesRankingLoss(torch.nn.Identity(), scale=1 / TAU)  # type: ignore[arg-type]
+    columns = [anchors, candidates[:BATCH], candidates[BATCH:]]
+    wanted = reference.compute_loss_from_embeddings(columns, torch.zeros(BATCH))
+    excluded = false_negatives(torch.ones(BATCH, 2 * BATCH), sigma=1.01)
+    loss = masked_info_nce(anchors, candidates, excluded, tau=TAU)
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_with_all_others_masked_it_is_a_choice_between_own_two(
+    batch: Batch, dtype: torch.dtype
+) -> None:
+    anchors, candidates = batch[0].detach().to(dtype), batch[1].detach().to(dtype)
+    loss = masked_info_nce(anchors, candidates, torch.ones(BATCH, 2 * BATCH).bool(), tau=TAU)
+    cosine = torch.nn.functional.cosine_similarity
+    near = cosine(anchors.double(), candidates[:BATCH].double())
+    far = cosine(anchors.double(), candidates[BATCH:].double())
+    wanted = torch.log1p(torch.exp((far - near) / TAU)).mean()
+    assert math.isfinite(loss.item())
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_bfloat16_autocast_does_not_reach_the_cosines(batch: Batch) -> None:
+    anchors, candidates, excluded = batch[0].float(), batch[1].float(), batch[2]
+    plain = masked_info_nce(anchors, candidates, excluded, tau=TAU)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert masked_info_nce(anchors, candidates, excluded, tau=TAU).item() == plain.item()
+
+
+def test_cosines_from_sigma_on_are_masked_and_smaller_ones_are_not() -> None:
+    cosines = torch.tensor([[0.0, 0.9, 0.0, 0.95], [0.89, 0.0, -0.9, 0.0]])
+    assert false_negatives(cosines, sigma=0.9).tolist() == [
+        [False, True, False, True],
+        [False, False, False, False],
+    ]
+
+
+def test_own_entailment_and_own_contradiction_are_never_masked() -> None:
+    masked = false_negatives(torch.ones(3, 6), sigma=0.9)
+    own = torch.eye(3, dtype=torch.bool)
+    assert torch.equal(masked, ~torch.cat([own, own], dim=1))
+
+
+def test_a_mask_of_another_shape_is_a_wrong_call(batch: Batch) -> None:
+    anchors, candidates, _ = batch
+    with pytest.raises(ValueError, match="6 anchors need 12 candidates"):
+        masked_info_nce(anchors, candidates, torch.zeros(BATCH, BATCH).bool(), tau=TAU)

@@ -1,0 +1,228 @@
+"""Stage ``train`` from files to files, on a tiny encoder."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from sentence_transformers.sentence_transformer.modules import Dense
+
+from stages import train
+from stages.encoders.embedding import embed, load_encoder
+from stages.encoders.tiny import write_random_encoder
+from stages.errors import PipelineError
+from stages.params import TrainParams
+from stages.tables import CURATED, PAIRS, write_table
+
+PARAMS = TrainParams(
+    sigma=0.95,
+    tau=0.05,
+    batch_triplets=8,
+    learning_rate=1e-3,
+    epochs=1,
+    warmup_ratio=0.1,
+    weight_decay=0.0,
+    max_tokens=16,
+    dev="dev",
+    eval_steps=2,
+    dtype="float32",
+    seed=1,
+)
+NOUNS = ["ferry", "kettle", "orchard", "violin", "glacier", "ledger", "beetle", "parrot"]
+ROWS = [(noun, hour) for noun in NOUNS for hour in ("noon", "dawn", "dusk")]
+
+
+@dataclass
+class Project:
+    """A project folder with all that stage ``train`` reads."""
+
+    root: Path
+
+    def train(self, **changes: object) -> None:
+        data = self.root / "data"
+        train.run(
+            PARAMS.model_copy(update=changes),
+            curated=data / "curated.parquet",
+            base=self.root / "models/base",
+            guide=self.root / "models/guide",
+            benchmarks=data / "benchmarks",
+            encoder=self.root / "models/encoder",
+            training=self.root / "reports/training",
+            work=self.root / ".work",
+        )
+
+    def summary(self) -> dict[str, Any]:
+        text = (self.root / "reports/training/summary.json").read_text()
+        summary: dict[str, Any] = json.loads(text)
+        return summary
+
+    def saved(self) -> dict[str, bytes]:
+        folder = self.root / "models/encoder"
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
+    fill = {pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
+    table = pl.DataFrame({name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()})
+    return table.with_columns(
+        premise=pl.Series([f"The {noun} is here at {hour}." for noun, hour in rows]),
+        entailment=pl.Series([f"At {hour}, a {noun} is here." for noun, hour in rows]),
+        contradiction=pl.Series([f"Nothing at {hour}, no {noun}." for noun, hour in rows]),
+    ).select(CURATED.keys())
+
+
+def graded_pairs(scores: list[float]) -> pl.DataFrame:
+    pairs = [
+        ("all", score, f"The {noun} is red.", f"A {noun if score > 2 else 'desk'} is red.")
+        for noun, score in zip(NOUNS, scores, strict=True)
+    ]
+    return pl.DataFrame(pairs, schema=dict(PAIRS), orient="row")
+
+
+def make_project(root: Path) -> Project:
+    write_random_encoder(root / "models/base", seed=1)
+    write_random_encoder(root / "models/guide", seed=2)
+    write_table(curated_table(ROWS), root / "data/curated.parquet")
+    for name, flat in (("dev", False), ("flat", True)):
+        scores = [3.0 if flat else float(number % 6) for number in range(len(NOUNS))]
+        write_table(graded_pairs(scores), root / f"data/benchmarks/{name}.parquet")
+    return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("project"))
+    project.train()
+    return project
+
+
+def test_the_encoder_has_learned_and_keeps_the_longest_input_of_the_base(trained: Project) -> None:
+    saved = trained.saved()
+    base = (trained.root / "models/base/model.safetensors").read_bytes()
+    assert saved["model.safetensors"] != base
+    assert load_encoder(trained.root / "models/encoder").max_seq_length == 128
+
+
+def test_the_records_are_tables_and_a_summary(trained: Project) -> None:
+    folder = trained.root / "reports/training"
+    steps, dev = (pl.read_csv(folder / f"{name}.tsv", separator="\t") for name in ("steps", "dev"))
+    assert steps.columns == ["step", "epoch", "loss", "learning_rate", "masked_ratio"]
+    assert steps["step"].to_list() == [1, 2, 3]
+    assert dev.columns == ["step", "spearman"]
+    assert dev["step"].to_list() == [0, 2, 3]
+    summary = trained.summary()
+    assert list(summary) == [
+        *("triplets", "steps", "best_step", "best_dev", "base_dev", "masked_ratio"),
+        *("dtype", "seconds"),
+    ]
+    assert (summary["triplets"], summary["steps"], summary["dtype"]) == (24, 3, "float32")
+    assert summary["base_dev"] == dev["spearman"][0]
+
+
+def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
+    card = trained.saved()["README.md"].decode()
+    assert "| triplets | 24 |" in card
+    assert "| sigma | 0.95 |" in card
+    assert f"| best_dev | {trained.summary()['best_dev']} |" in card
+    assert str(trained.root) not in card
+
+
+def test_no_guide_no_pickle_and_no_checkpoint_is_left(trained: Project) -> None:
+    assert {Path(name).suffix for name in trained.saved()} == {".json", ".md", ".safetensors"}
+    left = [path.name for path in (trained.root / ".work/train").iterdir()]
+    assert [name.startswith("guide-") for name in left] == [True]
+
+
+def test_the_same_inputs_give_the_same_bytes(trained: Project, project: Project) -> None:
+    project.train()
+    assert project.saved() == trained.saved()
+
+
+def test_a_run_without_mask_does_not_ask_the_guide_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        pytest.fail("the guide was asked again")
+
+    project.train()
+    masked = project.summary()["masked_ratio"]
+    monkeypatch.setattr(train, "write_guide_vectors", refuse)
+    project.train(sigma=1.1)
+    assert masked > 0
+    assert project.summary()["masked_ratio"] == 0
+
+
+def test_a_stopped_run_goes_on_from_its_checkpoint(
+    project: Project, trained: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pull_the_plug(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "save_encoder", pull_the_plug)
+        with pytest.raises(KeyboardInterrupt):
+            project.train()
+    assert not (project.root / "models/encoder").exists()
+    with caplog.at_level(logging.INFO, logger="stages"):
+        project.train()
+    assert "going on from checkpoint-" in caplog.text
+    assert project.saved() == trained.saved()
+
+
+def test_a_corpus_smaller_than_a_batch_is_refused(project: Project) -> None:
+    write_table(curated_table(ROWS[:7]), project.root / "data/curated.parquet")
+    with pytest.raises(PipelineError, match=r"holds 7 triplets, fewer than one batch of 8"):
+        project.train()
+
+
+def test_an_unknown_dev_benchmark_gets_the_nearest_name(project: Project) -> None:
+    message = r"train\.dev = 'devv'(.|\n)*there are: dev, flat(.|\n)*did you mean 'dev'"
+    with pytest.raises(PipelineError, match=message):
+        project.train(dev="devv")
+
+
+def test_constant_dev_scores_are_refused(project: Project) -> None:
+    with pytest.raises(PipelineError, match=r"'flat' has 8 pairs that all have the same score"):
+        project.train(dev="flat")
+
+
+def test_no_gain_on_dev_is_warned_about(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    dev = graded_pairs([float(number % 6) for number in range(len(NOUNS))])
+    left, right = (
+        embed(load_encoder(project.root / "models/base"), dev[side].to_list(), batch_sentences=8)
+        for side in ("sentence1", "sentence2")
+    )
+    unbeatable = pl.Series((left * right).sum(axis=1).astype(float))
+    write_table(dev.with_columns(score=unbeatable), project.root / "data/benchmarks/dev.parquet")
+    with caplog.at_level(logging.WARNING, logger="stages"):
+        project.train(learning_rate=1e-2)
+    assert project.summary()["base_dev"] == 100
+    assert project.summary()["best_dev"] <= 100
+    assert "no step beat the base on dev" in caplog.text
+
+
+def test_a_breakdown_names_the_step_and_leaves_the_old_encoder(project: Project) -> None:
+    old = project.root / "models/encoder/model.safetensors"
+    old.parent.mkdir()
+    old.write_text("the old one")
+    with pytest.raises(PipelineError, match=r"broke down at step \d+(.|\n)*train\.learning_rate"):
+        project.train(learning_rate=1e30, warmup_ratio=0.0)
+    assert old.read_text() == "the old one"
+    assert [path.name for path in old.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_a_guide_of_another_width_is_welcome(project: Project) -> None:
+    wide = load_encoder(project.root / "models/guide")
+    wide.append(Dense(32, 48))
+    wide.save_pretrained(str(project.root / "models/guide"), create_model_card=False)
+    project.train()
+    assert project.summary()["steps"] == 3
