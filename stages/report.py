@@ -1,0 +1,64 @@
+"""Stage ``report``: one page that shows what the run did, for people.
+
+data/*.parquet, reports/*.json, reports/training/, reports/timings/ -> reports/report.html
+
+What is not there yet leaves a note in the page, so a report can be made at any point of a run.
+"""
+
+import json
+import logging
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+
+from stages.params import Params, settings
+from stages.reporting.figures import Thresholds
+from stages.reporting.gathering import gather
+from stages.reporting.page import Model, Setting, Settings, render_page
+from stages.tables import replacing
+
+log = logging.getLogger(__name__)
+
+
+def run(params: Params, *, folder: Path, report: Path) -> None:
+    """Write the page ``report`` about the results found in the project ``folder``.
+
+    Raises:
+        PipelineError: When no stage has left any result there, or one cannot be read.
+    """
+    findings = gather(folder, samples=params.report.samples, seed=params.report.seed)
+    page = render_page(findings, settings=_settings(params))
+    with replacing(report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    log.info("report: wrote %s, %.0f KiB", report, report.stat().st_size / 1024)
+
+
+def _settings(params: Params) -> Settings:
+    curate = params.curate
+    return Settings(
+        profile=params.profile,
+        parameters=_parameters(params),
+        models=tuple(
+            Model(role=role, reference=model.reference, sha256=model.sha256)
+            for role, model in params.models
+        ),
+        thresholds=Thresholds(alpha=curate.alpha, beta=curate.beta, gamma=curate.gamma),
+        dev=params.train.dev,
+    )
+
+
+def _parameters(params: Params) -> tuple[Setting, ...]:
+    values = params.model_dump(mode="json", by_alias=True)
+    return tuple(
+        Setting(
+            key=key,
+            value=_written(reduce(getitem, key.split("."), values)),
+            meaning=field.description or "",
+        )
+        for key, field in settings()
+    )
+
+
+def _written(value: object) -> str:
+    """Write a value as params.yaml would."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""One function a chart: numbers in, an altair chart out, turned into static SVG by ``svg``."""

@@ -1,0 +1,212 @@
+"""What a finished run leaves behind, made up: realistic numbers and everyday sentences, seeded."""
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.tables import CURATED, REJECTED, SENTENCES, TRIPLETS, Schema
+
+TASKS = {
+    "STS12": (72.37, 74.15, 3108),
+    "STS13": (80.60, 81.98, 1500),
+    "STS14": (75.61, 77.04, 3750),
+    "dev": (86.73, 87.20, 200),
+    "test": (77.15, 76.60, 200),
+}
+REASONS = {
+    "copies_premise": 41,
+    "entailment_too_far": 113,
+    "contradiction_too_near": 66,
+    "gap_too_small": 24,
+    "unfinished": 32,
+    "prompt_leftover": 3,
+    "score_unreadable": 1,
+}
+PREMISES = (
+    "The ferry to the island leaves at seven in the morning.",
+    "She repaired the old sewing machine in an afternoon.",
+    "Nobody in the office knew the new password.",
+    "Add the flour slowly and keep stirring until it thickens.",
+    "Heavy rain closed the mountain road for two days.",
+)
+STAGES = {
+    "fetch": (14.2, 190.0),
+    "prepare": (0.7, 240.0),
+    "generate": (412.8, 1720.4),
+    "score": (188.1, 1690.0),
+    "curate": (0.3, 260.0),
+    "validate": (4.9, 610.0),
+    "train": (301.5, 2380.9),
+    "evaluate": (17.4, 890.0),
+}
+
+
+def write_finished_run(folder: Path) -> None:
+    """Fill ``folder`` with the files that all stages before the report write."""
+    dice = random.Random(7)
+    data, reports = folder / "data", folder / "reports"
+    kept = [triplet(dice, place) for place in range(220)]
+    rejected = [
+        {**triplet(dice, 220 + place), "reason": reason, **_without_score(reason)}
+        for place, reason in enumerate(r for r, n in REASONS.items() for _ in range(n))
+    ]
+    rows = len(kept) + len(rejected)
+    sentences = [{"id": f"{n:016x}", "sentence": "A sentence.", "line": n} for n in range(rows)]
+    write_rows(data / "sentences.parquet", sentences, SENTENCES)
+    write_rows(data / "triplets.parquet", [*kept, *rejected], TRIPLETS)
+    write_rows(data / "curated.parquet", kept, CURATED)
+    write_rows(data / "rejected.parquet", rejected, REJECTED)
+    write(reports / "curation.json", _curation(len(kept), len(rejected)))
+    write(reports / "quality.json", _quality(len(kept), len(rejected)))
+    write(reports / "evaluation.json", evaluation())
+    _write_training(reports / "training", dice, triplets=len(kept))
+    for stage, (seconds, peak_mib) in STAGES.items():
+        write(reports / "timings" / f"{stage}.json", _timing(stage, seconds, peak_mib))
+
+
+def write(path: Path, value: object) -> None:
+    """Write JSON, making folders as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]], schema: Schema) -> None:
+    """Write Parquet with the columns of ``schema``; other keys of the rows are left out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    chosen = [{name: row[name] for name in schema} for row in rows]
+    pl.DataFrame(chosen, schema=schema).write_parquet(path)
+
+
+def triplet(dice: random.Random, place: int) -> dict[str, Any]:
+    """Make up one scored triplet."""
+    premise = dice.choice(PREMISES)
+    return {
+        "id": f"{place:016x}",
+        "premise": premise,
+        "entailment": f"In other words, {premise.lower()}",
+        "contradiction": f"It is not true that {premise.lower()}",
+        "entailment_instruction": "same",
+        "contradiction_instruction": "opposite",
+        "entailment_finished": True,
+        "contradiction_finished": True,
+        "entailment_score": min(5.0, max(0.0, dice.gauss(3.1, 0.8))),
+        "contradiction_score": min(5.0, max(0.0, dice.gauss(1.7, 0.7))),
+        "entailment_answer": "",
+        "contradiction_answer": "",
+    }
+
+
+def evaluation() -> dict[str, Any]:
+    """Make up base against trained encoder on the benchmarks."""
+    tasks: list[dict[str, Any]] = []
+    for task, (base, trained, pairs) in TASKS.items():
+        tasks.append({"task": task, "pairs": pairs, **comparison(base, trained, 40 / pairs**0.5)})
+    base = sum(row["base"]["spearman"] for row in tasks) / len(tasks)
+    trained = sum(row["trained"]["spearman"] for row in tasks) / len(tasks)
+    mean = comparison(base, trained, 0.9)
+    return {"confidence": 0.95, "bootstrap_samples": 1000, "tasks": tasks, "mean": mean}
+
+
+def comparison(base: float, trained: float, spread: float) -> dict[str, dict[str, float]]:
+    """Make up two scores and their gain; a paired gain's interval is narrower than theirs."""
+    gain = trained - base
+    return {
+        "base": {"spearman": base, "low": base - spread, "high": base + spread},
+        "trained": {"spearman": trained, "low": trained - spread, "high": trained + spread},
+        "gain": {"spearman": gain, "low": gain - 0.4 * spread, "high": gain + 0.4 * spread},
+    }
+
+
+def _without_score(reason: str) -> dict[str, float | None]:
+    judged = reason.endswith(("far", "near", "small"))
+    return {} if judged else {"entailment_score": None, "contradiction_score": None}
+
+
+def _curation(kept: int, rejected: int) -> dict[str, Any]:
+    generated = kept + rejected
+    return {
+        "generated": generated,
+        "kept": kept,
+        "rejected": rejected,
+        "kept_ratio": kept / generated,
+        "reasons": REASONS,
+    }
+
+
+def _quality(kept: int, rejected: int) -> dict[str, Any]:
+    return {
+        "success": False,
+        "critical_failures": 1,
+        "warnings": 1,
+        "checked": {"curated": kept, "rejected": rejected},
+        "expectations": [
+            expectation("expect_column_values_to_be_unique", "Every id occurs once.", success=True),
+            expectation(
+                "expect_column_values_to_be_between", "Scores lie between 0 and 5.", success=True
+            ),
+            expectation(
+                "expect_column_value_lengths_to_be_between",
+                "Generated sentences have at most 600 characters.",
+                success=False,
+                examples=[{"id": "00000000000000aa", "entailment": "Far too long. " * 60}],
+            ),
+            expectation(
+                "expect_column_proportion_of_unique_values_to_be_between",
+                "At most 5 % of the generated sentences repeat another row's.",
+                success=False,
+                severity="warning",
+            ),
+        ],
+    }
+
+
+def expectation(name: str, description: str, **rest: Any) -> dict[str, Any]:
+    """Make up the outcome of one data check."""
+    usual = {"table": "curated", "severity": "critical", "examples": [], "observed": 0.0713}
+    unexpected = 0 if rest.get("success") else 3
+    return {
+        **usual,
+        "expectation": name,
+        "description": description,
+        "unexpected": unexpected,
+        **rest,
+    }
+
+
+def _write_training(folder: Path, dice: random.Random, *, triplets: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = ["step\tepoch\tloss\tlearning_rate\tmasked_ratio"]
+    for step in range(1, 61):
+        loss = 0.35 + 0.6 * math.exp(-step / 12) + dice.gauss(0, 0.04)
+        steps.append(f"{step}\t{step / 60:.4f}\t{loss:.6f}\t2e-05\t0.0113")
+    (folder / "steps.tsv").write_text("\n".join(steps) + "\n", encoding="utf-8")
+    dev = ["step\tspearman"]
+    for step in range(0, 61, 5):
+        dev.append(f"{step}\t{86.73 + 0.6 * math.sin(step / 28) + dice.gauss(0, 0.04):.4f}")
+    (folder / "dev.tsv").write_text("\n".join(dev) + "\n", encoding="utf-8")
+    summary = {"triplets": triplets, "steps": 60, "best_step": 45, "best_dev": 87.31}
+    rest = {"base_dev": 86.73, "masked_ratio": 0.0113, "seconds": 296.2, "dtype": "bfloat16"}
+    write(folder / "summary.json", summary | rest)
+
+
+def _timing(stage: str, seconds: float, peak_mib: float) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "seconds": seconds,
+        "peak_mib": peak_mib,
+        "finished": "2025-01-31T12:34:56+00:00",
+        "machine": {
+            "processor": "Example Processor 9000 @ 2.40GHz",
+            "cores": 2,
+            "memory_gib": 15.6,
+            "accelerator": None,
+            "bfloat16": True,
+            "python": "3.11.9",
+            "platform": "Linux-6.1-x86_64",
+        },
+        "versions": {"multicsr": "0.1.0", "torch": "2.13.0", "polars": "2.1.0"},
+    }

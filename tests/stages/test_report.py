@@ -1,0 +1,291 @@
+import json
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages import report as stage
+from stages.errors import PipelineError
+from stages.params import Params, load_params, settings
+from tests.reporting.finished_run import write, write_finished_run
+from tests.reporting.hostile_run import SENTINEL, write_hostile_run
+
+PROJECT = Path(__file__).parents[2]
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+PIECES = {
+    "data/sentences.parquet": "not found",
+    "data/curated.parquet": "data/curated.parquet",
+    "data/rejected.parquet": "data/rejected.parquet",
+    "reports/curation.json": "reports/curation.json",
+    "reports/quality.json": "reports/quality.json",
+    "reports/evaluation.json": "reports/evaluation.json",
+    "reports/training/steps.tsv": "reports/training/steps.tsv",
+    "reports/training/dev.tsv": "reports/training/dev.tsv",
+    "reports/training/summary.json": "reports/training/summary.json",
+    "reports/timings": "reports/timings/",
+}
+
+
+class Page(HTMLParser):
+    """What a test asks about a page: tags in order, ids, text; open and close tags must match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in {"style", "title"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module", name="params")
+def starter() -> Params:
+    return load_params(PROJECT / "params.yaml")
+
+
+@pytest.fixture(scope="module", name="finished")
+def a_finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    write_finished_run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", name="html")
+def its_report(finished: Path, params: Params) -> str:
+    return make(finished, params)
+
+
+@pytest.fixture(scope="module", name="page")
+def its_tags_and_words(html: str) -> Page:
+    return Page(html)
+
+
+@pytest.fixture(name="copy")
+def a_run_to_change(finished: Path, tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(name="_undrawn")
+def without_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the charts out where a test looks at words only: they take most of the time."""
+    monkeypatch.setattr("stages.reporting.figures.render", lambda *_, **__: "<svg></svg>")
+
+
+def make(folder: Path, params: Params) -> str:
+    report = folder / "reports" / "report.html"
+    stage.run(params, folder=folder, report=report)
+    return report.read_text(encoding="utf-8")
+
+
+def test_the_first_screen_says_what_came_of_it(page: Page) -> None:
+    start = page.text[:900]
+    assert "The trained encoder is better by 0.90 points" in start
+    assert "from 78.49 to 79.39" in start
+    assert "excludes zero" in start
+    assert "500 sentences · 500 triplets, 220 kept" in start
+    assert "15 min 40 s for 8 stages" in start
+
+
+def test_every_setting_in_force_is_shown_with_its_full_key(page: Page) -> None:
+    for key, _ in settings():
+        assert key in page.text
+
+
+def test_models_are_shown_with_reference_and_checksum(page: Page, params: Params) -> None:
+    for _, model in params.models:
+        assert model.reference in page.text
+        assert str(model.sha256) in page.text
+
+
+def test_reasons_checks_stages_and_machine_are_shown(page: Page) -> None:
+    for words in (
+        "the entailment is too far from the premise (a < alpha)",
+        "1 failed",
+        "1 warned",
+        "2 passed",
+        "generate 6 min 53 s 1.7 GiB",
+        "Example Processor 9000 @ 2.40GHz , 2 cores",
+        "torch 2.13.0",
+        "dev chose the checkpoint",
+    ):
+        assert words in page.text
+
+
+def test_the_wished_number_of_samples_is_shown(page: Page, params: Params) -> None:
+    assert page.words.count("premise") == 2 * params.report.samples
+
+
+def test_headings_descend_one_step_at_a_time(page: Page) -> None:
+    levels = [int(tag[1]) for tag in page.tags if tag in {"h1", "h2", "h3", "h4"}]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_ids_are_unique(page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_links_and_labels_point_at_something(page: Page) -> None:
+    targets = [value[1:] for name, value in page.attributes if name == "href" and value[0] == "#"]
+    targets += [value for name, value in page.attributes if name == "aria-labelledby"]
+    assert targets
+    assert set(targets) <= set(page.ids)
+
+
+def test_the_page_stands_alone(html: str) -> None:
+    assert "<script" not in html
+    assert "http:" not in html
+    assert "https:" not in html
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "src=" not in html.replace("-src ", "")
+    assert len(html) < 500_000
+
+
+def test_every_table_has_a_caption_and_column_headings(page: Page) -> None:
+    tables = page.tags.count("table")
+    assert tables > 5
+    assert page.tags.count("caption") == page.tags.count("thead") == tables
+
+
+def test_equal_inputs_give_equal_bytes(html: str, finished: Path, params: Params) -> None:
+    assert make(finished, params) == html
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_another_seed_shows_other_samples(copy: Path, params: Params) -> None:
+    other = params.report.model_copy(update={"seed": params.report.seed + 1})
+    assert make(copy, params) != make(copy, params.model_copy(update={"report": other}))
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_no_samples_can_be_asked_for(copy: Path, params: Params) -> None:
+    none = params.report.model_copy(update={"samples": 0})
+    assert "None to show." in make(copy, params.model_copy(update={"report": none}))
+
+
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_missing_piece_leaves_a_note(copy: Path, params: Params, piece: str) -> None:
+    missing = copy / piece
+    if missing.is_dir():
+        shutil.rmtree(missing)
+    else:
+        missing.unlink()
+    assert PIECES[piece] in Page(make(copy, params)).text
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_scores_alone_are_drawn_before_curation(copy: Path, params: Params) -> None:
+    (copy / "data" / "curated.parquet").rename(copy / "data" / "scored.parquet")
+    (copy / "data" / "rejected.parquet").unlink()
+    html = make(copy, params)
+    assert 'id="figure-alpha"' in html
+    assert "swatch rejected" not in html
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_triplets_that_no_judge_scored_are_no_crash(copy: Path, params: Params) -> None:
+    for name in ("curated", "rejected"):
+        path = copy / "data" / f"{name}.parquet"
+        scores = pl.lit(None, pl.Float64)
+        pl.read_parquet(path).with_columns(
+            entailment_score=scores, contradiction_score=scores
+        ).write_parquet(path)
+    assert "No triplet has a score." in make(copy, params)
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_training_that_did_not_help_is_said_so(copy: Path, params: Params) -> None:
+    assert "no step beat the base" not in make(copy, params)
+    path = copy / "reports" / "training" / "summary.json"
+    write(path, json.loads(path.read_text()) | {"best_dev": 86.0, "base_dev": 86.73})
+    assert "no step beat the base" in make(copy, params)
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_correlations_that_are_not_defined_are_no_crash(copy: Path, params: Params) -> None:
+    path = copy / "reports" / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    nothing = {"spearman": None, "low": None, "high": None}
+    for row in (evaluation["mean"], *evaluation["tasks"]):
+        row.update(trained=nothing, gain=nothing)
+    write(path, evaluation)
+    assert "The encoder has not been evaluated yet" in make(copy, params)
+
+
+def test_the_first_file_alone_makes_a_report(
+    tmp_path: Path, finished: Path, params: Params
+) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copy(finished / "data" / "sentences.parquet", tmp_path / "data")
+    page = Page(make(tmp_path, params))
+    assert "The encoder has not been evaluated yet" in page.text
+    assert "500 sentences" in page.text
+
+
+def test_nothing_at_all_is_an_error_with_a_remedy(tmp_path: Path, params: Params) -> None:
+    with pytest.raises(PipelineError, match="no results of any stage") as error:
+        make(tmp_path, params)
+    assert "dvc repro" in error.value.remedy
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_broken_file_is_named(copy: Path, params: Params) -> None:
+    (copy / "reports" / "evaluation.json").write_text('{"tasks": []}')
+    with pytest.raises(PipelineError, match=r"evaluation\.json has another form"):
+        make(copy, params)
+
+
+def test_hostile_text_is_shown_as_text(tmp_path: Path, params: Params) -> None:
+    write_hostile_run(tmp_path)
+    html = make(tmp_path, params)
+    page = Page(html)
+    assert SENTINEL in page.text
+    assert not {"script", "iframe", "img", "object", "embed", "base"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert "\x00" not in html
+    assert "9,999 characters in all" in html or "10,000 characters in all" in html
+    assert len(html) < 500_000
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_the_direction_of_a_text_cannot_leave_its_element(tmp_path: Path, params: Params) -> None:
+    write_hostile_run(tmp_path)
+    html = make(tmp_path, params)
+    outside = "".join(part.partition("</bdi>")[2] for part in html.split("<bdi")[1:])
+    assert "\u202e" in html
+    assert "\u202e" not in outside
