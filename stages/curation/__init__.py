@@ -1,0 +1,1 @@
+"""Rules that keep or reject triplets, and expectations on the result."""
