@@ -27,7 +27,7 @@ test: $(READY)  ## Run the quick tests, offline
 	$(BIN)/python -m pytest
 
 test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
-	$(BIN)/python -m pytest -m models
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models
 
 test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser
@@ -40,7 +40,7 @@ types: $(READY)  ## Check types
 	$(BIN)/mypy
 
 bench: $(READY)  ## Measure speed into reports/benchmarks.json
-	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks
 
 check: lint types test  ## Everything that a commit must pass
 

@@ -29,7 +29,7 @@ class ModelParams(Section):
     """One model: where it comes from and how it is recognised."""
 
     reference: str = Field(min_length=1)
-    """`pypi:PACKAGE==VERSION/PATH`, `hub:OWNER/NAME@REVISION`, `path:DIR` or `scripted:`."""
+    """`pypi:PACKAGE==VERSION/PATH`, `hub:OWNER/NAME@COMMIT`, `path:DIR`; in tests `scripted:`."""
     sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
     """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
 

@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real models, fetched once, and a machine cut off from any hub."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 # Nothing may be asked of a hub, and progress bars of libraries would clutter the output.
 os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", DVC_NO_ANALYTICS="1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Tiny models lose more to two threads meeting than they gain, above all on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,8 +26,17 @@ def real_models() -> dict[str, Path]:
     if not all((folder / "source.json").is_file() for folder in folders.values()):
         folders = {name: ROOT / ".work/test-models" / name for name in folders}
     if not all((folder / "source.json").is_file() for folder in folders.values()):
-        fetch.run(load_params(ROOT / "profiles/starter.yaml").models, **folders)
+        params = load_params(ROOT / "profiles/starter.yaml").models
+        fetch.run(params, llm=folders["llm"], base=folders["base"], guide=folders["guide"])
     return folders
+
+
+@pytest.fixture(autouse=True)
+def _logging_unconfigured() -> None:
+    """Undo what a command run in this process has configured: the next test listens for itself."""
+    logging.captureWarnings(capture=False)
+    for name in ("stages", "cli"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Running the expectations: Great Expectations on pandas, results in our own words."""
 
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from stages.curation.expectations import Check
+from stages.errors import PipelineError
 
 SHOWN = (
     "id",
@@ -21,8 +23,16 @@ SHOWN = (
     "entailment_score",
     "contradiction_score",
     "reason",
+    "column",
+    "found",
+    "wanted",
 )
+"""Columns of an example row, as far as its table has them."""
 EXAMPLES = 5
+SITE = {"index.html", "static", "expectations", "validations"}
+"""What Data Docs consist of."""
+LONGEST_SHOWN = 200
+"""Characters of a text shown in an example."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +60,51 @@ def run_checks(
     """Hold ``tables`` against ``checks`` and write Data Docs.
 
     Args:
-        tables: By name, with every column that a check names.
+        tables: By name, with every column that a check names; checks on frames that are not
+            here are left out.
         checks: What to hold them against.
         data_docs: Folder of the static site; replaced.
 
     Returns:
         A finding per check, in order.
+
+    Raises:
+        PipelineError: When ``data_docs`` holds anything but Data Docs, or cannot be replaced.
     """
+    _clear(data_docs)
+    possible = [check for check in checks if check.looks_at in tables]
     with warnings.catch_warnings():
         # It imports modules that newer Pythons deprecate; nothing here can mend that.
         warnings.simplefilter("ignore")
-        results = _results(tables, checks, data_docs=data_docs)
+        results = _results(tables, possible, data_docs=data_docs)
     return [
-        _finding(check, results[check.table][check.name], tables[check.table]) for check in checks
+        _finding(check, results[check.looks_at][check.name], tables[check.looks_at])
+        for check in possible
     ]
+
+
+def _clear(folder: Path) -> None:
+    """Remove the site of an earlier run, but never files of somebody else."""
+    try:
+        found = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+        if not found <= SITE:
+            raise PipelineError(
+                f"{folder} holds files that are not Data Docs.",
+                remedy="name a new or empty folder with --data-docs.",
+            )
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise PipelineError(
+            f"{folder} cannot be replaced: {error.strerror}.",
+            remedy="mend its permissions, or name another folder with --data-docs.",
+        ) from error
 
 
 def _results(
     tables: Mapping[str, pl.DataFrame], checks: Sequence[Check], *, data_docs: Path
 ) -> dict[str, dict[str, Any]]:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when it is imported
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -80,11 +116,13 @@ def _results(
     source = context.data_sources.add_pandas("multicsr")
     found = {}
     for name, table in tables.items():
-        suite = context.suites.add(_suite(name, [c for c in checks if c.table == name]))
+        looked_at = [check for check in checks if check.looks_at == name]
+        needed = sorted(set().union(*(check.columns for check in looked_at)))
+        suite = context.suites.add(_suite(name, looked_at))
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all rows")
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         checkpoint = _checkpoint(context.validation_definitions.add(definition))
-        run = checkpoint.run(batch_parameters={"dataframe": table.to_pandas()})
+        run = checkpoint.run(batch_parameters={"dataframe": table.select(needed).to_pandas()})
         (result,) = run.run_results.values()
         found[name] = {r.expectation_config.meta["name"]: r for r in result.results}
     return found
@@ -138,6 +176,8 @@ def _finding(check: Check, result: Any, table: pl.DataFrame) -> Finding:
     rows = sorted(values.get("partial_unexpected_index_list") or [])[:EXAMPLES]
     shown = [name for name in SHOWN if name in table.columns]
     observed = values.get("observed_value", values.get("unexpected_percent"))
+    if not values and not result.success:
+        observed = "could not be computed"
     return Finding(
         table=check.table,
         expectation=check.name,
@@ -151,8 +191,15 @@ def _finding(check: Check, result: Any, table: pl.DataFrame) -> Finding:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, object]:
-    # JSON has no word for a number that is none.
-    return {k: str(v) if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}
+    return {name: _brief(value) for name, value in row.items()}
+
+
+def _brief(value: object) -> object:
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # JSON has no word for a number that is none
+    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
+        return value[:LONGEST_SHOWN] + "\N{HORIZONTAL ELLIPSIS}"
+    return value
 
 
 def _plain(observed: Any) -> str | float | None:

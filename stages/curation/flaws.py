@@ -1,57 +1,146 @@
 """What is wrong with a triplet's text, whatever its scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import polars as pl
 
 WRITTEN = ("entailment", "contradiction")
 
-# Traces of the prompt or of a chat in what should be a plain sentence. Each is tied to the start
-# of the answer or to a form that prose does not have, so that honest sentences pass.
+# Curly quotes and dashes are written as \x{2019} and so on: they are easily mistaken for others.
+_START = r"(?:^|[.!?][\"'\x{201D}\x{2019})\]]*\s+)"
+_TEXT = r"(?:sentence|phrase|statement|text|paraphrase|rephrasing|rewording|rewrite|version)"
+_ABOUT_TEXT = r"(?i)\b(?:sentence|phrase|statement|text|paraphras|rephras|rewrit|version)"
+_GIVEN = (
+    r"(?:original|given|input|provided|above|following|previous|rewritten|revised|first|second)"
+)
+
+
+class Leftover(NamedTuple):
+    """A trace of prompt or chat, and what makes the same words honest."""
+
+    pattern: str
+    excuse: str | None = None
+    """Where the premise matches this, the answer may speak so; None takes the pattern itself."""
+
+
+# Each is tied to a place in the answer or to a form that prose does not have, and none holds when
+# the premise itself speaks that way: losing a good triplet costs as much as keeping a bad one.
 LEFTOVERS = {
-    "role token": r"<\|[^|>]*\|>|</?s>|\[/?INST\]",
-    "label of the prompt": (
-        r"(?i)^(sentence|same meaning|opposite meaning|premise|hypothesis|input|output|answer|score"
-        r"|question|rewritten|paraphrased?|revised|contradiction|entailment)\s*:"
+    "role token": Leftover(
+        r"<\|[\w ]*(?:\|>|$)|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
     ),
-    "label of the prompt, later on": r"\b(Sentence|Same meaning|Opposite meaning|Output|Score):",
-    "talk about the task": (
-        r"(?i)^(sure|certainly|of course|okay)\s*[,!:]?\s*(here|i can|i will)\b"
-        r"|^here('s| is| are) (a|an|the|one|some|my)\b.*"
-        r"\b(sentence|paraphrase|version|rewrit|alternative|example)"
-        r"|^note\s*:"
+    "unfilled slot": Leftover(r"\{\w+\}|\[(?:insert|your|sentence)\b[^\]]*\]|```"),
+    "label of the prompt": Leftover(
+        r"(?i)^[\W_]*(?:(?:new|original|input|output|rewritten|revised|paraphrased|given) sentence"
+        r"|(?:same|opposite) meaning|sentence(?: \d)?|input|output|answer|question|response|premise"
+        r"|hypothesis|entailment|contradiction|paraphrased?|rewritten|rephrased|revised|opposite"
+        r"|score|instruction|user|assistant|system|human|q|a)\s*:"
     ),
-    "talk about the sentence": (
-        r"(?i)^(the|this) (original |given |input |above |rewritten )?(sentence|phrase|statement) "
-        r"(means|says|states|can be|could be|is a paraphrase)\b"
+    "label of the prompt, later on": Leftover(
+        _START
+        + r"\W*(?:(?:Same|Opposite) meaning|(?:New |Original |Rewritten )?[Ss]entence(?: \d)?"
+        r"|Input|Output|Answer|Response|Premise|Hypothesis|Entailment|Contradiction|Paraphrased?"
+        r"|Rewritten|Rephrased|Revised|Opposite|Score|Instruction|User|Assistant)\s*:"
     ),
-    "choice of a list": r"^\(?[a-e]\)\s",
-    "line break": r"[\r\n]",
+    "remark": Leftover(
+        r"(?i)(?:^|[.!?][\"'\x{201D}\x{2019})\]]*\s+|[(\[])(?:note|explanation|reasoning|hint|disclaimer)\s*:"
+        r"|\((?:note|please note) that\b"
+    ),
+    "talk about the task": Leftover(
+        r"(?i)^(?:(?:sure|certainly|of course|absolutely|okay)\s*[,!.:]?\s*)?"
+        r"here(?:['\x{2019}]s| is| are)\b[^.!?]*?\b" + _TEXT + r"s?\b[^.!?]*"
+        r"(?::|\b(?:that|which) (?:means?|says?|is|are|has|have|contradicts?|conveys?|expresses)\b"
+        r"|\bwith (?:the|a|an) (?:same|different|opposite)\b|\bof (?:it|the sentence)\b)"
+        r"|^(?:sure|certainly|of course|absolutely|okay)\s*[,!.:]?\s*here(?:['\x{2019}]s| is| are)"
+        r"(?:[^.!?]*:|\W*$)"
+    ),
+    "talk about the sentence": Leftover(
+        r"(?i)^(?:(?:the|this|that|your) (?:" + _GIVEN + r" )+(?:sentence|phrase|statement|text)"
+        r"|(?:the|this|that|your) (?:sentence|phrase))s? "
+        r"(?:means?|implies|says|states|suggests|expresses|conveys|can be|could be|"
+        r"is (?:a|an|the|not a)|has (?:the|a|an)|does not|doesn['\x{2019}]t)\b",
+        _ABOUT_TEXT,
+    ),
+    "talk about meaning": Leftover(
+        r"(?i)\bsentences? (?:that (?:means?|has|have|is)|with) (?:the|an?) "
+        r"(?:same|opposite|different)"
+        r"|\b" + _GIVEN + r" sentence\b|\b(?:the sentence above|words? in the sentence)\b"
+        r"|^\W*this sentence\b|^\W*(?:the )?(?:same|opposite) meaning (?:is|of)\b",
+        _ABOUT_TEXT,
+    ),
+    "instruction": Leftover(
+        r"(?i)" + _START + r"(?:now |please |then )*(?:re-?write|rephrase|paraphrase|reword|revise"
+        r"|translate|transform|write|create|generate|provide)\b[^.!?]{0,40}?\b(?:sentence|phrase|"
+        r"statement|paraphrase)s?\b",
+        _ABOUT_TEXT,
+    ),
+    "refusal": Leftover(
+        r"(?i)\bas an? (?:ai|artificial intelligence)\b"
+        r"|\bI(?:['\x{2019}]m| am)? (?:can ?not|can['\x{2019}]t|unable to|not able to) "
+        r"(?:generate|paraphrase|rewrite|rephrase|create|provide|complete)\b[^.!?]*"
+        r"\b(?:sentence|paraphrase|phrase|text|input|request)",
+        r"(?i)\bAI\b|artificial|" + _ABOUT_TEXT,
+    ),
+    "entry of a list": Leftover(r"^(?:\(?[a-eA-E1-9]\)|[1-9]\.|[*\x{2022}#]+)\s|\(a\) .*\(b\) "),
+    "line break": Leftover(r"\S\s*[\r\n\x{0B}\x{0C}\x{2028}\x{2029}]+\s*\S"),
 }
-LEFTOVER = "|".join(f"(?:{pattern})" for pattern in LEFTOVERS.values())
 
 
 def flaw_expression() -> pl.Expr:
     """Return, over TRIPLETS columns, the name of a row's first flaw; null for a usable row."""
     flaws = {
-        "empty": _any_written(lambda text: text.is_null() | (text.str.strip_chars() == "")),
+        "empty": any_written(_is_empty),
         "unfinished": ~(pl.col("entailment_finished") & pl.col("contradiction_finished")),
-        "prompt_leftover": _any_written(lambda text: text.str.contains(LEFTOVER)),
-        "copies_premise": _any_written(
-            lambda text: plain_text(text) == plain_text(pl.col("premise"))
-        ),
-        "contradiction_repeats_entailment": (
-            plain_text(pl.col("entailment")) == plain_text(pl.col("contradiction"))
-        ),
+        "prompt_leftover": leftover_expression(),
+        "copies_premise": copies_premise_expression(),
+        "contradiction_repeats_entailment": repeats_itself_expression(),
     }
     return pl.coalesce(*(pl.when(broken).then(pl.lit(name)) for name, broken in flaws.items()))
 
 
+def leftover_expression() -> pl.Expr:
+    """Return whether an answer holds a trace of prompt or chat that its premise does not excuse."""
+    return pl.any_horizontal(
+        _matched(kind.pattern, WRITTEN) & ~_matched(kind.excuse or kind.pattern, ("premise",))
+        for kind in LEFTOVERS.values()
+    )
+
+
+def copies_premise_expression() -> pl.Expr:
+    """Return whether an answer is the premise but for case, punctuation and blanks."""
+    return any_written(lambda text: plain_text(text) == plain_text(pl.col("premise")))
+
+
+def repeats_itself_expression() -> pl.Expr:
+    """Return whether both answers are the same but for case, punctuation and blanks."""
+    return plain_text(pl.col("entailment")) == plain_text(pl.col("contradiction"))
+
+
 def plain_text(text: pl.Expr) -> pl.Expr:
-    """Return ``text`` as small letters and digits between single blanks."""
-    letters = text.str.to_lowercase().str.replace_all(r"[\p{P}\p{S}]", " ")
-    return letters.str.replace_all(r"\s+", " ").str.strip_chars()
+    """Return ``text`` in small letters, words between single blanks, without punctuation.
+
+    Signs that change what is said stay: a minus before a digit, %, and symbols such as + and €;
+    "1.5" becomes "1 5", which is not "15".
+    """
+    # Through capitals, so that ß meets SS and both forms of the Greek sigma meet.
+    letters = text.str.to_uppercase().str.to_lowercase()
+    signed = letters.str.replace_all(r"(^|[ (])[-\x{2013}]([0-9])", "${1}\N{MINUS SIGN}${2}")
+    words = signed.str.replace_all(r"['`\x{2018}\x{2019}\x{B4}]", "")
+    blanks = words.str.replace_all(r"[\p{P}\p{Z}\t\r\n--[% ]]+", " ")
+    return blanks.str.replace_all(" {2,}", " ").str.strip_chars()
 
 
-def _any_written(broken: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+def any_written(broken: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Return whether ``broken`` holds for the entailment or for the contradiction."""
     return pl.any_horizontal(*(broken(pl.col(name)) for name in WRITTEN))
+
+
+def _matched(pattern: str, columns: Iterable[str]) -> pl.Expr:
+    return pl.any_horizontal(
+        pl.col(name).str.contains(pattern).fill_null(value=False) for name in columns
+    )
+
+
+def _is_empty(text: pl.Expr) -> pl.Expr:
+    return ~text.str.contains(r"[\p{L}\p{N}]").fill_null(value=False)

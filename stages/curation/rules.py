@@ -34,7 +34,7 @@ def judged(
         alpha: Least a.
         beta: Greatest b.
         gamma: Least gap between them.
-        swap_reversed: Where b > a, exchange entailment and contradiction first.
+        swap_reversed: Where b > a, exchange entailment and contradiction first; not on a tie.
 
     Returns:
         As many rows in the same order.
@@ -53,7 +53,9 @@ def judged(
 
 def _swapped(scored: pl.DataFrame) -> pl.DataFrame:
     """Exchange the two hypotheses, with all that belongs to them, where b > a."""
-    reversed_ = pl.col("contradiction_score") > pl.col("entailment_score")
+    a, b = pl.col("entailment_score"), pl.col("contradiction_score")
+    # Polars orders NaN above every number, but a score that is none is not greater.
+    reversed_ = a.is_finite() & b.is_finite() & (b > a)
     pairs = [(f"entailment{part}", f"contradiction{part}") for part in SWAPPED]
     return scored.with_columns(
         pl.when(reversed_).then(pl.col(other)).otherwise(pl.col(own)).alias(own)

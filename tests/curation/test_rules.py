@@ -55,6 +55,29 @@ def test_swapping_exchanges_everything_that_belongs_to_a_hypothesis() -> None:
     assert (after["entailment_score"], after["contradiction_score"]) == (4.5, 1.0)
 
 
+@pytest.mark.parametrize("b", [None, float("nan"), float("inf")])
+def test_a_score_that_is_none_is_not_greater(b: float | None) -> None:
+    table = pl.DataFrame([row(entailment_score=2.0, contradiction_score=b)], schema=SCORED)
+    after = judged(table, **PAPER, swap_reversed=True)
+    assert after["entailment_score"].to_list() == [2.0]
+    assert after["reason"].to_list() == ["score_unreadable"]
+
+
+@given(pairs=st.lists(st.tuples(scores, scores), min_size=1, max_size=30))
+def test_after_swapping_no_contradiction_is_nearer_than_its_entailment(
+    pairs: list[tuple[float | None, float | None]],
+) -> None:
+    rows = [row(i, entailment_score=a, contradiction_score=b) for i, (a, b) in enumerate(pairs)]
+    table = judged(pl.DataFrame(rows, schema=SCORED), **PAPER, swap_reversed=True)
+    readable = table.filter(pl.col("reason") != "score_unreadable")
+    assert (readable["entailment_score"] >= readable["contradiction_score"]).all()
+    for before, after in zip(rows, table.iter_rows(named=True), strict=True):
+        assert {before["entailment"], before["contradiction"]} == {
+            after["entailment"],
+            after["contradiction"],
+        }
+
+
 def test_a_tie_is_not_swapped() -> None:
     table = pl.DataFrame([row(entailment_score=2.0, contradiction_score=2.0)], schema=SCORED)
     assert judged(table, **PAPER, swap_reversed=True).drop("reason").equals(table)
@@ -66,6 +89,8 @@ def test_nothing_is_dropped_and_every_reason_is_a_known_one(
 ) -> None:
     rows = [row(i, entailment_score=a, contradiction_score=b) for i, (a, b) in enumerate(pairs)]
     table = judged(pl.DataFrame(rows, schema=SCORED), **PAPER, swap_reversed=False)
+    kept, rejected = (table.filter(pl.col("reason").is_null() == null) for null in (True, False))
+    assert len(kept) + len(rejected) == len(rows)
     assert table["id"].to_list() == [r["id"] for r in rows]
     assert set(table["reason"].drop_nulls()) <= set(REASONS)
     for (a, b), why in zip(pairs, table["reason"], strict=True):

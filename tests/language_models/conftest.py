@@ -34,4 +34,6 @@ def llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         eos_token_id=256,
         pad_token_id=256,
     )
-    return LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config)
+    model.eval()
+    return model

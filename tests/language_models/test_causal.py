@@ -60,7 +60,7 @@ def written_without_cache(
         tokens.append(int(draw(scores, number, temperature=decoding.temperature)))
         if tokens[-1] == 256 or "\n" in tokenizer.decode(tokens[-1:]):
             break
-    text = tokenizer.decode(tokens, skip_special_tokens=True).split("\n")[0].strip()
+    text = str(tokenizer.decode(tokens, skip_special_tokens=True)).split("\n")[0].strip()
     ended = tokens[-1] == 256 or "\n" in tokenizer.decode(tokens[-1:])
     return Answer(text, finished=ended)
 
@@ -104,11 +104,11 @@ def test_omega_0_equals_plain_generation_of_transformers(
     expected = []
     for prompt in prompts:
         ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
-        out = llama.generate(
+        out = llama.generate(  # type: ignore[misc]
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False
         )
-        text = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-        expected.append(text.split("\n")[0].strip())
+        text = str(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
+        expected.append(text.split("\n", maxsplit=1)[0].strip())
     plain = Decoding(omega=0, plausibility=0, temperature=0, top_p=1, max_new_tokens=12, seed=0)
     model = CausalLanguageModel(llama, tokenizer, identity="llama")
     answers = model.write([Request(prompt, None, "") for prompt in prompts], plain)

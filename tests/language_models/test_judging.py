@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from stages.language_models.judging import by_expectation, by_generation, by_likelihood, judge
@@ -20,13 +22,13 @@ class Recorded:
         self.answers = answers
         self.asked: list[Prompt] = []
 
-    def write(self, requests: list[Request], decoding: Decoding) -> list[Answer]:
+    def write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer]:
         self.asked = [request.wanted for request in requests]
         assert decoding.omega == 0
         assert decoding.temperature == 0
         return [Answer(text, finished=True) for text in self.answers]
 
-    def log_likelihoods(self, pairs: list[tuple[Prompt, str]]) -> list[float]:
+    def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
         return [-float(abs(3 - int(text))) * 5 for _, text in pairs]
 
 

@@ -1,11 +1,12 @@
 """The real SmolLM2-135M: contrastive generation against transformers' own guidance."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from scipy.stats import spearmanr
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.language_models.causal import CausalLanguageModel
 from stages.language_models.judging import judge
@@ -26,8 +27,9 @@ def model(real_models: dict[str, Path]) -> CausalLanguageModel:
 
 
 @pytest.fixture(scope="module")
-def plain(real_models: dict[str, Path]) -> PreTrainedModel:
-    return AutoModelForCausalLM.from_pretrained(real_models["llm"], dtype=torch.float32).eval()
+def plain(real_models: dict[str, Path]) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(real_models["llm"])
+    return model.float().eval()
 
 
 def requests_for(sentences: list[str]) -> list[Request]:
@@ -42,7 +44,7 @@ def requests_for(sentences: list[str]) -> list[Request]:
 @pytest.mark.parametrize("omega", [0.0, 0.3])
 def test_greedy_answers_equal_transformers_guidance(
     model: CausalLanguageModel,
-    plain: PreTrainedModel,
+    plain: Any,
     real_models: dict[str, Path],
     premises: list[str],
     omega: float,
@@ -59,8 +61,8 @@ def test_greedy_answers_equal_transformers_guidance(
         )
         guided = {"guidance_scale": 1 / (1 - omega), "negative_prompt_ids": noisy} if omega else {}
         out = plain.generate(wanted, max_new_tokens=16, do_sample=False, **guided)
-        text = tokenizer.decode(out[0, wanted.shape[1] :], skip_special_tokens=True)
-        expected.append(text.split("\n")[0].strip())
+        text = str(tokenizer.decode(out[0, wanted.shape[1] :], skip_special_tokens=True))
+        expected.append(text.split("\n", maxsplit=1)[0].strip())
     assert [answer.text for answer in model.write(requests, decoding)] == expected
 
 
@@ -83,7 +85,7 @@ def test_the_likelihood_judge_agrees_with_graded_pairs(model: CausalLanguageMode
         method="likelihood",
         instruction=PROMPTS.entailment[0],
     )
-    scores = [judgement.score for judgement in judged]
+    scores = [judgement.score or 0.0 for judgement in judged]
     assert spearmanr(scores, [float(row[1]) for row in rows]).statistic > 0.5
 
 

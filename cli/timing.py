@@ -1,0 +1,41 @@
+"""What a stage cost: the `--timing` option of every stage command."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cli.machine import describe_machine, versions
+
+
+@contextmanager
+def timed(stage: str, path: Path | None) -> Iterator[None]:
+    """Write seconds and peak memory of the block to ``path``, once it has ended well.
+
+    The seconds include importing what the stage needs. Without ``path`` nothing is written.
+    """
+    start = time.perf_counter()
+    yield
+    if path is None:
+        return
+    from stages.tables import write_json
+
+    record = {
+        "stage": stage,
+        "seconds": round(time.perf_counter() - start, 3),
+        "peak_mib": peak_mebibytes(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "versions": versions(),
+    }
+    write_json(record, path)
+
+
+def peak_mebibytes() -> float:
+    """Return the most main memory this process has held so far, in MiB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -1,0 +1,56 @@
+"""Small pieces of wording that several commands share."""
+
+import difflib
+from collections.abc import Iterable
+
+CONTROL_CHARACTERS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return `, did you mean WORD?` when one of ``words`` looks like ``word``, else nothing.
+
+    >>> nearest("starer", ["starter", "smoke"])
+    ', did you mean starter?'
+    >>> nearest("xyz", ["starter", "smoke"])
+    ''
+    """
+    near = difflib.get_close_matches(word, list(words), n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` on one line, without characters that would steer the terminal.
+
+    What a model wrote or a file holds is shown, never obeyed.
+
+    >>> printable("red\x1b[31m alert\nnow")
+    'red\ufffd[31m alert\ufffdnow'
+    """
+    return text.translate(CONTROL_CHARACTERS)
+
+
+def duration(seconds: float) -> str:
+    """Say ``seconds`` in the units a person would use.
+
+    >>> duration(0.31), duration(45.2), duration(238), duration(7500)
+    ('0.3 s', '45 s', '3 min 58 s', '2 h 05 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
+
+
+def gibibytes(size: float) -> str:
+    """Say a number of bytes in GiB, or in MiB below one.
+
+    >>> gibibytes(3 * 2**30), gibibytes(2**28)
+    ('3.0 GiB', '256 MiB')
+    """
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

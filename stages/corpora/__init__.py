@@ -1,0 +1,1 @@
+"""Sentence files and graded pairs."""

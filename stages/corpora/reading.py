@@ -1,0 +1,153 @@
+"""Reading sentences from the file formats people keep them in.
+
+The ending of the file name decides: .txt (one sentence a line), .csv and .tsv (a named column;
+.tsv without quoting), .jsonl (a named field of one object a line), .parquet (a named column).
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import polars as pl
+
+from stages.corpora.delimited import Separator, read_delimited
+from stages.corpora.text_files import read_lines, require_file
+from stages.errors import PipelineError
+
+NAMES_SHOWN = 12
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def read_sentences(path: Path, *, column: str | None) -> pl.Series:
+    """Return every sentence of ``path`` just as it is written there, in order, duplicates included.
+
+    Args:
+        path: A .txt, .csv, .tsv, .jsonl or .parquet file.
+        column: The column or field that holds the sentences; None for .txt.
+
+    Returns:
+        One String a row, named ``sentence``, at least one row. Missing values and blank lines are
+        empty strings, so that entry ``i`` (from 0) is row ``i + 1``: line ``i + 1`` of .txt and
+        .jsonl, the ``i + 1``-th row after the column names of .csv and .tsv.
+
+    Raises:
+        PipelineError: When the file is missing, empty, of another kind, not UTF-8 or malformed, or
+            when the column is not there, not text, or not named.
+    """
+    readers: dict[str, Callable[[Path, str | None], pl.Series]] = {
+        ".txt": _from_text,
+        ".csv": lambda path, column: _from_delimited(path, column, separator=","),
+        ".tsv": lambda path, column: _from_delimited(path, column, separator="\t"),
+        ".jsonl": _from_json_lines,
+        ".parquet": _from_parquet,
+    }
+    require_file(path)
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise PipelineError(
+            f"{path} ends in {path.suffix or 'nothing'}, which is no known kind of sentence file.",
+            remedy=f"convert it to one of {', '.join(readers)}, and name it so.",
+        )
+    sentences = reader(path, column).rename("sentence")
+    if sentences.is_empty():
+        raise PipelineError(
+            f"{path} has column names but no rows.", remedy="fill it, or name another file."
+        )
+    return sentences
+
+
+def _from_text(path: Path, column: str | None) -> pl.Series:
+    if column is not None:
+        raise PipelineError(
+            f"{path} is plain text and has no columns, but column {column!r} was asked for.",
+            remedy="leave the column out (`column: null` in params.yaml).",
+        )
+    return read_lines(path)
+
+
+def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> pl.Series:
+    table = read_delimited(path, separator=separator)
+    return table[_checked_column(path, column, table.columns)]
+
+
+def _from_parquet(path: Path, column: str | None) -> pl.Series:
+    try:
+        scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        schema = scan.collect_schema()
+        name = _checked_column(path, column, schema.names())
+        if not isinstance(schema[name], pl.String | pl.Categorical | pl.Enum):
+            raise PipelineError(
+                f"{path}: column {name!r} is {schema[name]}, not text.",
+                remedy="name the column that holds the sentences, or write it as strings.",
+            )
+        return scan.select(pl.col(name).cast(pl.String).fill_null("")).collect().to_series()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PipelineError(
+            f"{path} cannot be read as Parquet: {_one_line(error)}.",
+            remedy="write the file again, or name it after what it really is.",
+        ) from error
+
+
+def _from_json_lines(path: Path, column: str | None) -> pl.Series:
+    sentences = []
+    for line, text in enumerate(read_lines(path), start=1):
+        place = f"{path}, line {line:,}"
+        record = _parsed(text, place) if text.strip() else None
+        sentences.append("" if record is None else _field(record, column, place))
+    return pl.Series(sentences, dtype=pl.String)
+
+
+def _parsed(text: str, place: str) -> dict[str, object]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PipelineError(
+            f"{place} is not JSON: {_one_line(error)}.",
+            remedy="mend the line; every line holds one whole JSON object.",
+        ) from error
+    if not isinstance(record, dict):
+        raise PipelineError(
+            f"{place} is not a JSON object: {text:.40}",
+            remedy='write every line as an object, such as {"sentence": "..."}.',
+        )
+    return record
+
+
+def _field(record: dict[str, object], column: str | None, place: str) -> str:
+    value = record[_checked_column(place, column, record.keys())]
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise PipelineError(
+            f"{place}: {column!r} is {json.dumps(value):.40}, not text.",
+            remedy="name the field that holds the sentences, or write the value as a string.",
+        )
+    if HALF_A_PAIR.search(value):
+        raise PipelineError(
+            f"{place}: {column!r} holds half a surrogate pair (\\ud800 to \\udfff), no character.",
+            remedy="mend the line; the text was probably cut in the middle of an emoji.",
+        )
+    return value
+
+
+def _checked_column(place: Path | str, column: str | None, names: Collection[str]) -> str:
+    if column is not None and column in names:
+        return column
+    shown = ", ".join(list(names)[:NAMES_SHOWN])
+    shown += f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    if column is None:
+        raise PipelineError(
+            f"{place} needs the name of the column that holds the sentences; it has: {shown}.",
+            remedy="name one of them (`column:` in params.yaml, `--column` on the command line).",
+        )
+    near = difflib.get_close_matches(column, names, n=1)
+    raise PipelineError(
+        f"{place} has no column {column!r}; it has: {shown}.",
+        remedy=f"did you mean {near[0]!r}?" if near else "name one of them.",
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")

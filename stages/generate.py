@@ -1,0 +1,115 @@
+"""Stage ``generate``: for every sentence, write one that follows and one that contradicts.
+
+sentences.parquet + models/llm -> triplets.parquet
+
+Contrastive generation (MultiCSR, section 3.1): each answer is written under its instruction and
+away from the opposite one. The opposite of the entailment prompt is the contradiction prompt, so
+two prompts a sentence serve four branches.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from stages.engines.shards import fingerprint, run_in_shards, source_digest
+from stages.language_models.loading import load_language_model
+from stages.language_models.prompts import HYPOTHESES, Instruction, PromptSet, load_prompts
+from stages.language_models.protocol import Decoding, LanguageModel, Request
+from stages.params import GenerateParams
+from stages.progress import Progress, silent
+from stages.tables import SENTENCES, TRIPLETS, read_table, write_table
+
+log = logging.getLogger(__name__)
+
+CODE = (
+    "stages.equations.contrastive_decoding",
+    "stages.language_models.causal",
+    "stages.language_models.prefixed_attention",
+    "stages.language_models.prompts",
+    "stages.language_models.randomness",
+    "stages.language_models.scripted",
+    "stages.generate",
+)
+"""What shapes an answer besides weights, prompts and settings."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Everything that turns sentences into triplets."""
+
+    model: LanguageModel
+    prompts: PromptSet
+    decoding: Decoding
+
+    def write(self, sentences: pl.DataFrame) -> pl.DataFrame:
+        """Return TRIPLETS for a batch of SENTENCES."""
+        drawn = {kind: [self._draw(kind, key) for key in sentences["id"]] for kind in HYPOTHESES}
+        entailment, contradiction = drawn["entailment"], drawn["contradiction"]
+        rows = list(zip(sentences["id"], sentences["sentence"], strict=True))
+        requests = [
+            *map(self._request, rows, entailment, contradiction, ["entailment"] * len(rows)),
+            *map(self._request, rows, contradiction, entailment, ["contradiction"] * len(rows)),
+        ]
+        answers = self.model.write(requests, self.decoding)
+        positive, negative = answers[: len(rows)], answers[len(rows) :]
+        return pl.DataFrame(
+            {
+                "id": sentences["id"],
+                "premise": sentences["sentence"],
+                "entailment": [answer.text for answer in positive],
+                "contradiction": [answer.text for answer in negative],
+                "entailment_instruction": [instruction.name for instruction in entailment],
+                "contradiction_instruction": [instruction.name for instruction in contradiction],
+                "entailment_finished": [answer.finished for answer in positive],
+                "contradiction_finished": [answer.finished for answer in negative],
+            },
+            schema=TRIPLETS,
+        )
+
+    def _draw(self, hypothesis: str, key: str) -> Instruction:
+        return self.prompts.draw(hypothesis, seed=self.decoding.seed, key=key)
+
+    def _request(
+        self, row: tuple[str, str], wanted: Instruction, opposite: Instruction, hypothesis: str
+    ) -> Request:
+        key, sentence = row
+        noisy = opposite.prompt(sentence) if self.decoding.omega != 0 else None
+        return Request(wanted.prompt(sentence), noisy, key=f"{key}/{hypothesis}")
+
+
+def run(
+    params: GenerateParams,
+    *,
+    sentences: Path,
+    llm: Path,
+    triplets: Path,
+    work: Path,
+    progress: Progress = silent,
+) -> None:
+    """Write ``triplets`` for all ``sentences``; finished shards under ``work`` are not redone."""
+    table = read_table(sentences, SENTENCES)
+    decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
+    model = load_language_model(llm, dtype=params.dtype)
+    writer = Writer(model, load_prompts(params.prompts), decoding)
+    facts = {
+        "decoding": asdict(decoding),
+        "model": model.identity,
+        "prompts": writer.prompts.digest,
+        "code": source_digest(*CODE),
+        "shard_rows": params.shard_premises,
+    }
+    result = run_in_shards(
+        table,
+        writer.write,
+        folder=work / "generate" / fingerprint(facts, table),
+        schema=TRIPLETS,
+        shard_rows=params.shard_premises,
+        batch_rows=params.batch_premises,
+        description="generate",
+        progress=progress,
+    )
+    write_table(result, triplets)
+    ended = (result["entailment_finished"] & result["contradiction_finished"]).sum()
+    log.info("generate: wrote %s triplets, %s of them to the end", f"{len(result):,}", f"{ended:,}")

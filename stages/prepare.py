@@ -1,0 +1,66 @@
+"""Stage ``prepare``: a file of sentences and a folder of graded pairs become tables.
+
+sentence file      -> sentences.parquet        distinct, normalised, each with a stable id
+benchmarks/*.tsv   -> benchmarks/NAME.parquet  graded pairs, checked, text untouched
+"""
+
+import logging
+from pathlib import Path
+
+from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
+from stages.corpora.cleaning import Cleaned, Counts, clean
+from stages.corpora.reading import read_sentences
+from stages.errors import PipelineError
+from stages.params import PrepareParams
+from stages.progress import Progress, silent
+from stages.tables import write_table
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    params: PrepareParams, *, sentences: Path, benchmarks: Path, progress: Progress = silent
+) -> None:
+    """Write the table ``sentences`` and the folder ``benchmarks``; nothing when either is faulty.
+
+    Raises:
+        PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
+    """
+    pairs = read_benchmarks(Path(params.benchmarks))
+    cleaned = _read_and_clean(params, progress)
+    write_table(cleaned.sentences, sentences)
+    write_benchmarks(pairs, benchmarks)
+    log.info("prepare: %s: %s", params.sentences, _account(params, cleaned.counts))
+    log.info("prepare: %s", _listing({name: len(table) for name, table in pairs.items()}))
+
+
+def _read_and_clean(params: PrepareParams, progress: Progress) -> Cleaned:
+    raw = read_sentences(Path(params.sentences), column=params.column)
+    with progress("normalising sentences", total=len(raw), unit="sentences") as advance:
+        cleaned = clean(
+            raw, max_characters=params.max_characters, limit=params.limit, advance=advance
+        )
+    if not cleaned.counts.kept:
+        raise PipelineError(
+            f"{params.sentences} has no usable sentence: {_account(params, cleaned.counts)}.",
+            remedy="name another file or column, or raise prepare.max_characters in params.yaml.",
+        )
+    return cleaned
+
+
+def _account(params: PrepareParams, counts: Counts) -> str:
+    parts = [
+        f"read {counts.read:,} rows",
+        f"{counts.empty:,} empty",
+        f"{counts.overlong:,} overlong (more than {params.max_characters:,} characters)",
+        f"{counts.duplicates:,} duplicate",
+        f"{counts.kept:,} kept",
+    ]
+    if params.limit is not None:
+        parts.insert(-1, f"{counts.beyond_limit:,} beyond the limit of {params.limit:,}")
+    return ", ".join(parts)
+
+
+def _listing(pairs: dict[str, int]) -> str:
+    each = ", ".join(f"{name} {count:,}" for name, count in pairs.items())
+    return f"{len(pairs)} benchmarks, {sum(pairs.values()):,} pairs ({each})"

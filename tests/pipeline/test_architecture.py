@@ -1,0 +1,61 @@
+"""The arrows of the house: cli -> verbs -> workshops -> equations."""
+
+import pytest
+
+from tests.pipeline.imports import ROOT, imported, modules
+
+VERBS = {
+    f"stages.{verb}"
+    for verb in (
+        "fetch",
+        "prepare",
+        "generate",
+        "score",
+        "curate",
+        "validate",
+        "train",
+        "evaluate",
+        "report",
+    )
+}
+CONTRACTS = {"stages.errors", "stages.tables", "stages.progress"}
+SIDEWAYS = {("training", "encoders"), ("evaluation", "encoders")}
+
+
+def kind(module: str) -> str:
+    if module.startswith("cli"):
+        return "cli"
+    if module in VERBS:
+        return "verb"
+    if module in CONTRACTS or module in {"stages", "stages.params"}:
+        return "contract"
+    return module.split(".")[1]
+
+
+ARROWS = [(module, target) for module in modules() for target in imported(module)]
+
+
+def test_every_verb_is_there() -> None:
+    assert set(modules()) >= VERBS
+    assert {f"stages.{file.stem}" for file in ROOT.glob("stages/*.py")} == (
+        VERBS | CONTRACTS | {"stages.params", "stages.__init__"}
+    )
+
+
+@pytest.mark.parametrize(("module", "target"), ARROWS, ids=lambda name: name)
+def test_an_import_follows_the_arrows(module: str, target: str) -> None:
+    source, sink = kind(module), kind(target)
+    if source == "cli":
+        return
+    assert sink != "cli", "nothing imports the command line"
+    if source == "verb":
+        assert sink != "verb", "verbs meet in files"
+    elif source == "contract":
+        assert sink == "contract"
+    else:
+        assert sink != "verb", "no workshop imports a verb"
+        assert target != "stages.params", "workshops take plain values"
+        if source == "equations":
+            assert sink == "equations", "formulas are pure"
+        elif sink not in {"contract", "equations", source}:
+            assert (source, sink) in SIDEWAYS

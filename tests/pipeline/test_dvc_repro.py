@@ -1,0 +1,100 @@
+"""The real `dvc` on the smoke profile, in a fresh clone: what reruns, and what does not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.imports import ROOT
+
+pytestmark = pytest.mark.pipeline
+
+AFTER_CURATE = {"curate", "validate", "train", "evaluate", "report"}
+
+
+def run(folder: Path, *command: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "PATH": path}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def stages_run(output: str) -> set[str]:
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard")
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    run(folder, "git", "config", "user.email", "test@example.org")
+    run(folder, "git", "config", "user.name", "Test")
+    run(folder, sys.executable, "-m", "cli", "params", "switch", "smoke")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "smoke profile")
+    run(folder, "dvc", "repro")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "first run")
+    return folder
+
+
+def test_a_fresh_clone_ends_with_everything_up_to_date(clone: Path) -> None:
+    assert "up to date" in run(clone, "dvc", "status")
+    assert "<html" in (clone / "reports/report.html").read_text(encoding="utf-8")
+
+
+def test_a_second_repro_does_nothing(clone: Path) -> None:
+    assert stages_run(run(clone, "dvc", "repro")) == set()
+
+
+def test_the_encoder_loads_in_a_process_that_does_not_know_this_project(clone: Path) -> None:
+    code = (
+        "import sys; from sentence_transformers import SentenceTransformer;"
+        "print(SentenceTransformer(sys.argv[1]).encode(['Hello.']).shape);"
+        "assert not {'stages', 'cli'} & set(sys.modules)"
+    )
+    encoder = str(clone / "models/encoder")
+    assert run(clone.parent, sys.executable, "-c", code, encoder).startswith("(1, ")
+
+
+def test_changing_gamma_reruns_curate_and_what_follows_only(clone: Path) -> None:
+    run(clone, "dvc", "exp", "run", "--quiet", "--set-param", "curate.gamma=-4.5", "--dry")
+    output = run(clone, "dvc", "exp", "run", "--name", "gamma", "--set-param", "curate.gamma=-4.5")
+    ran = stages_run(output)
+    assert "curate" in ran
+    assert ran <= AFTER_CURATE
+
+
+def test_a_queued_grid_over_omega_runs_in_temporary_folders(clone: Path) -> None:
+    run(clone, "dvc", "exp", "run", "--queue", "--set-param", "generate.omega=0,0.3")
+    run(clone, "dvc", "exp", "run", "--run-all")
+    shown = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+    rows = [e for rev in shown for e in (rev.get("experiments") or [])]
+    omegas = {
+        r["revs"][0]["data"]["params"]["params.yaml"]["data"]["generate"]["omega"] for r in rows
+    }
+    assert {0, 0.3} <= omegas
+    metrics = rows[0]["revs"][0]["data"]["metrics"]
+    assert set(metrics["reports/metrics.json"]["data"]["mean"]) == {"base", "trained", "gain"}
+
+
+def test_metrics_and_plots_are_declared(clone: Path) -> None:
+    metrics = json.loads(run(clone, "dvc", "metrics", "show", "--json"))[""]["data"]
+    assert set(metrics) == {"reports/metrics.json", "reports/curation.json"}
+    run(clone, "dvc", "plots", "show", "--out", "plots")
+    page = (clone / "plots/index.html").read_text(encoding="utf-8")
+    assert "Training loss" in page
+    assert "Dev score" in page
