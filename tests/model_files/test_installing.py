@@ -1,5 +1,6 @@
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,5 @@ def _cut_off(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    # The client tries five times and waits longer each time; a test need not.
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
