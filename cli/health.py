@@ -96,7 +96,7 @@ def _processor(folder: Path) -> Iterator[Finding]:  # noqa: ARG001
 
 def _arithmetic(folder: Path) -> Iterator[Finding]:  # noqa: ARG001
     try:
-        from stages.encoders.arithmetic import device, has_bfloat16
+        from stages.engines.hardware import device, has_bfloat16
     except (ImportError, OSError) as error:
         yield Finding("fail", "torch", f"cannot be loaded: {error}", "install torch again.")
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.engines.shards import fingerprint, run_in_shards, source_digest
+from stages.engines.shards import Plan, run_in_shards, source_digest
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import HYPOTHESES, Instruction, PromptSet, load_prompts
 from stages.language_models.protocol import Decoding, LanguageModel, Request
@@ -93,23 +93,19 @@ def run(
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
     model = load_language_model(llm, dtype=params.dtype)
     writer = Writer(model, load_prompts(params.prompts), decoding)
-    facts = {
-        "decoding": asdict(decoding),
-        "model": model.identity,
-        "prompts": writer.prompts.digest,
-        "code": source_digest(*CODE),
-        "shard_rows": params.shard_premises,
-    }
-    result = run_in_shards(
-        table,
-        writer.write,
-        folder=work / "generate" / fingerprint(facts, table),
+    plan = Plan(
+        stage="generate",
+        facts={
+            "decoding": asdict(decoding),
+            "model": model.identity,
+            "prompts": writer.prompts.digest,
+            "code": source_digest(*CODE),
+        },
         schema=TRIPLETS,
         shard_rows=params.shard_premises,
         batch_rows=params.batch_premises,
-        description="generate",
-        progress=progress,
     )
+    result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
     write_table(result, triplets)
     ended = (result["entailment_finished"] & result["contradiction_finished"]).sum()
     log.info("generate: wrote %s triplets, %s of them to the end", f"{len(result):,}", f"{ended:,}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.flaws import flaw_expression
-from stages.engines.shards import fingerprint, run_in_shards, source_digest
+from stages.engines.shards import Plan, run_in_shards, source_digest
 from stages.language_models.judging import Judgement, judge
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import Instruction, load_prompts
@@ -80,23 +80,19 @@ def run(
     model = load_language_model(llm, dtype=params.dtype)
     prompts = load_prompts(PROMPTS)
     scorer = Scorer(model, params.method, prompts.entailment[0])
-    facts = {
-        "method": params.method,
-        "model": model.identity,
-        "prompts": prompts.digest,
-        "code": source_digest(*CODE),
-        "shard_rows": params.shard_triplets,
-    }
-    result = run_in_shards(
-        table,
-        scorer.score,
-        folder=work / "score" / fingerprint(facts, table),
+    plan = Plan(
+        stage="score",
+        facts={
+            "method": params.method,
+            "model": model.identity,
+            "prompts": prompts.digest,
+            "code": source_digest(*CODE),
+        },
         schema=SCORED,
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
-        description="score",
-        progress=progress,
     )
+    result = run_in_shards(table, scorer.score, plan, work=work, progress=progress)
     write_table(result, scored)
     unread = result["entailment_score"].is_null() | result["contradiction_score"].is_null()
     log.info("score: %s triplets, %s without a score", f"{len(result):,}", f"{int(unread.sum()):,}")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.encoders.arithmetic import resolve_dtype
 from stages.encoders.loading import load_encoder
+from stages.engines.hardware import resolve_dtype
 from stages.engines.shards import source_digest
 from stages.errors import PipelineError
 from stages.params import TrainParams

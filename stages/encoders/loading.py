@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers.utils import logging as transformers_logging
 
-from stages.encoders.arithmetic import device, resolve_dtype
+from stages.engines.hardware import device, resolve_dtype
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def load_encoder(path: Path, *, dtype: str = "float32") -> SentenceTransformer:
 
     Args:
         path: Folder of the encoder.
-        dtype: Type of the weights, see :func:`stages.encoders.arithmetic.resolve_dtype`. Cosines
+        dtype: Type of the weights, see :func:`stages.engines.hardware.resolve_dtype`. Cosines
             of bfloat16 vectors come in steps of 0.004, too coarse to rank pairs by.
 
     Raises:

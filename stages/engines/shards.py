@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,27 @@ from stages.progress import Progress
 from stages.tables import Schema, read_table, write_table
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a stage's work is cut, and what shapes its results."""
+
+    stage: str
+    """Names the folder and the progress bar."""
+    facts: Mapping[str, object]
+    """All that shapes the results besides the input rows, as JSON values."""
+    schema: Schema
+    """Columns of the results."""
+    shard_rows: int
+    """Rows kept at once."""
+    batch_rows: int
+    """Rows computed at once; shapes nothing that is kept."""
+
+    def folder(self, work: Path, table: pl.DataFrame) -> Path:
+        """Return where the finished shards of ``table`` are, below ``work``."""
+        facts = {**self.facts, "shard_rows": self.shard_rows}
+        return work / self.stage / fingerprint(facts, table)
 
 
 def fingerprint(facts: Mapping[str, object], table: pl.DataFrame) -> str:
@@ -40,56 +62,51 @@ def source_digest(*modules: str) -> str:
     return digest.hexdigest()
 
 
-def run_in_shards(  # noqa: PLR0913  the plan of a run is these eight facts
+def run_in_shards(
     table: pl.DataFrame,
-    work: Callable[[pl.DataFrame], pl.DataFrame],
+    compute: Callable[[pl.DataFrame], pl.DataFrame],
+    plan: Plan,
     *,
-    folder: Path,
-    schema: Schema,
-    shard_rows: int,
-    batch_rows: int,
-    description: str,
+    work: Path,
     progress: Progress,
 ) -> pl.DataFrame:
-    """Apply ``work`` to batches of ``table`` and return the results in order.
+    """Apply ``compute`` to batches of ``table`` and return the results in order.
 
     Args:
         table: The input; its order decides the shards.
-        work: Turns a batch of rows into as many result rows.
-        folder: Where finished shards are; its name must identify everything that shapes them.
-        schema: Columns of the results.
-        shard_rows: Rows a shard.
-        batch_rows: Rows given to ``work`` at once.
-        description: Of the progress bar.
+        compute: Turns a batch of rows into as many result rows.
+        plan: How to cut, and what the results depend on.
+        work: Folder of unfinished work, where finished shards are kept.
         progress: Opens the progress bar.
 
     Returns:
         The results of all shards.
     """
+    folder = plan.folder(work, table)
     done: list[pl.DataFrame] = []
-    with progress(description, total=len(table), unit="rows") as advance:
-        for number, shard in enumerate(table.iter_slices(shard_rows)):
+    with progress(plan.stage, total=len(table), unit="rows") as advance:
+        for number, shard in enumerate(table.iter_slices(plan.shard_rows)):
             path = folder / f"shard-{number:06d}.parquet"
-            result = _finished(path, schema, rows=len(shard))
+            result = _finished(path, plan.schema, rows=len(shard))
             if result is None:
-                result = _computed(shard, work, batch_rows=batch_rows, advance=advance)
-                write_table(result.select(schema.keys()), path)
+                result = _computed(shard, compute, batch_rows=plan.batch_rows, advance=advance)
+                write_table(result.select(plan.schema.keys()), path)
             else:
                 advance(len(shard))
             done.append(result)
-    return pl.concat(done) if done else pl.DataFrame(schema=schema)
+    return pl.concat(done) if done else pl.DataFrame(schema=plan.schema)
 
 
 def _computed(
     shard: pl.DataFrame,
-    work: Callable[[pl.DataFrame], pl.DataFrame],
+    compute: Callable[[pl.DataFrame], pl.DataFrame],
     *,
     batch_rows: int,
     advance: Callable[[int], None],
 ) -> pl.DataFrame:
     results = []
     for batch in shard.iter_slices(batch_rows):
-        results.append(work(batch))
+        results.append(compute(batch))
         advance(len(batch))
     return pl.concat(results)
 

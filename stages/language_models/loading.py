@@ -35,6 +35,7 @@ def _load_causal(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
     from torch import nn
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+    from stages.engines.hardware import device, resolve_dtype
     from stages.language_models.causal import CausalLanguageModel
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -43,31 +44,18 @@ def _load_causal(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
             f"{folder} holds an encoder-decoder model ({config.model_type}).",
             remedy="take a decoder-only language model; encoder-decoders are not supported yet.",
         )
-    torch_dtype = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-    if dtype == "auto" and _computes_bfloat16():
-        torch_dtype = torch.bfloat16
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch_dtype, local_files_only=True, use_safetensors=True
+        folder, dtype=resolve_dtype(dtype), local_files_only=True, use_safetensors=True
     )
     if not model._supports_attention_backend:
         raise PipelineError(
             f"{folder} holds a {config.model_type}, whose attention cannot be replaced.",
             remedy="take one that transformers built on its attention interface, such as Llama.",
         )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     # transformers wraps `to` in a way that hides its signature.
-    moved: PreTrainedModel = nn.Module.to(model, torch.device(device))
+    moved: PreTrainedModel = nn.Module.to(model, torch.device(device()))
     return CausalLanguageModel(moved, tokenizer, identity=identity)
-
-
-def _computes_bfloat16() -> bool:
-    import torch
-
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    features = torch.cpu.get_capabilities()
-    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
 
 
 def _source(folder: Path) -> dict[str, str]:

@@ -18,8 +18,8 @@ from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 from transformers.trainer_callback import PrinterCallback
 
-from stages.encoders.arithmetic import resolve_dtype
 from stages.encoders.loading import no_progress_bars
+from stages.engines.hardware import resolve_dtype
 from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.training.checkpoints import last_checkpoint, step_of

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.encoders.arithmetic import has_bfloat16, resolve_dtype
 from stages.encoders.embedding import embed
 from stages.encoders.loading import load_encoder
+from stages.engines.hardware import has_bfloat16, resolve_dtype
 from stages.errors import PipelineError
 
 

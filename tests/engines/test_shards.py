@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.engines.shards import fingerprint, run_in_shards, source_digest
+from stages.engines.shards import Plan, fingerprint, run_in_shards, source_digest
 from stages.progress import silent
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}
@@ -25,18 +25,17 @@ class Squarer:
 
 
 def squared(
-    folder: Path, work: Squarer, *, shard_rows: int = 4, batch_rows: int = 3
+    work: Path,
+    squarer: Squarer,
+    *,
+    table: pl.DataFrame = TABLE,
+    shard_rows: int = 4,
+    batch_rows: int = 3,
 ) -> pl.DataFrame:
-    return run_in_shards(
-        TABLE,
-        work,
-        folder=folder,
-        schema=SCHEMA,
-        shard_rows=shard_rows,
-        batch_rows=batch_rows,
-        description="square",
-        progress=silent,
+    plan = Plan(
+        stage="square", facts={}, schema=SCHEMA, shard_rows=shard_rows, batch_rows=batch_rows
     )
+    return run_in_shards(table, squarer, plan, work=work, progress=silent)
 
 
 def test_results_come_in_the_order_of_the_input(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_batch_size_changes_nothing_that_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"torn", None])
 def test_a_damaged_shard_is_computed_again(tmp_path: Path, content: bytes | None) -> None:
     whole = squared(tmp_path, Squarer())
-    shard = tmp_path / "shard-000001.parquet"
+    (shard,) = tmp_path.rglob("shard-000001.parquet")
     shard.write_bytes(shard.read_bytes()[:-20] if content is None else content)
     again = Squarer()
     assert squared(tmp_path, again).equals(whole)
@@ -75,16 +74,7 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path, content: bytes | None
 
 
 def test_an_empty_table_gives_an_empty_result_with_columns(tmp_path: Path) -> None:
-    result = run_in_shards(
-        TABLE.clear(),
-        Squarer(),
-        folder=tmp_path,
-        schema=SCHEMA,
-        shard_rows=4,
-        batch_rows=2,
-        description="square",
-        progress=silent,
-    )
+    result = squared(tmp_path, Squarer(), table=TABLE.clear())
     assert result.schema == pl.Schema(SCHEMA)
 
 

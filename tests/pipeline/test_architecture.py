@@ -19,7 +19,13 @@ VERBS = {
     )
 }
 CONTRACTS = {"stages.errors", "stages.tables", "stages.progress"}
-SIDEWAYS = {("training", "encoders"), ("evaluation", "encoders")}
+SIDEWAYS = {
+    ("training", "encoders"),
+    ("evaluation", "encoders"),
+    ("encoders", "engines"),
+    ("language_models", "engines"),
+    ("training", "engines"),
+}
 
 
 def kind(module: str) -> str:

@@ -13,15 +13,13 @@ PARAMS = load_params(ROOT / "profiles/smoke.yaml").generate
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, scripted_llm: Path) -> Path:
     texts = [f"Boat number {i} leaves the harbour at {i} o'clock." for i in range(1, 21)]
     table = pl.DataFrame(
         {"id": [f"{i:016x}" for i in range(20)], "sentence": texts, "line": range(1, 21)},
         schema=SENTENCES,
     )
     write_table(table, tmp_path / "sentences.parquet")
-    (tmp_path / "llm").mkdir()
-    (tmp_path / "llm/source.json").write_text('{"reference": "scripted:", "identity": "scripted:"}')
     return tmp_path
 
 

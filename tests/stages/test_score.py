@@ -12,7 +12,7 @@ PARAMS = load_params(ROOT / "profiles/smoke.yaml").score
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, scripted_llm: Path) -> Path:
     rows = {
         "id": ["1", "2", "3"],
         "premise": ["The tram is full today.", "Bread needs salt.", "He waved."],
@@ -24,8 +24,6 @@ def folder(tmp_path: Path) -> Path:
         "contradiction_finished": [True] * 3,
     }
     write_table(pl.DataFrame(rows, schema=TRIPLETS), tmp_path / "triplets.parquet")
-    (tmp_path / "llm").mkdir()
-    (tmp_path / "llm/source.json").write_text('{"reference": "scripted:", "identity": "scripted:"}')
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""In which floating-point type an encoder computes."""
+"""Which device and floating-point type a model computes in here."""
 
 import torch
 
