@@ -6,12 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Nothing may be asked of a hub, and progress bars of libraries would clutter the output.
 os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", DVC_NO_ANALYTICS="1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tiny models lose more to two threads meeting than they gain, above all on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Speed is measured in tests/benchmarks; a busy machine is no counterexample.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 
