@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 CODE = (
     "stages.equations.contrastive_decoding",
     "stages.language_models.causal",
+    "stages.language_models.hosting",
     "stages.language_models.prefixed_attention",
     "stages.language_models.prompts",
     "stages.language_models.randomness",

@@ -28,6 +28,7 @@ CODE = (
     "stages.curation.flaws",
     "stages.equations.similarity_scores",
     "stages.language_models.causal",
+    "stages.language_models.hosting",
     "stages.language_models.judging",
     "stages.language_models.prefixed_attention",
     "stages.language_models.scripted",

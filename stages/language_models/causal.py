@@ -1,9 +1,9 @@
 """Decoder-only Hugging Face models: contrastive writing and log-likelihoods in batches."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
-from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stages.equations.contrastive_decoding import contrastive_scores, draw, nucleus
 from stages.language_models import prefixed_attention
+from stages.language_models.hosting import hosts
 from stages.language_models.prefixed_attention import Prefix, PrefixedCache, Window
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.randomness import uniforms
@@ -24,9 +25,41 @@ LOGITS_AT_ONCE = 1024
 ROWS_AT_ONCE = 64
 """Rows of like length that are scored in one pass: enough to keep the processor busy."""
 
-Job = tuple[int, list[int], int]
-"""Row of the prompt in the cache, tokens to put behind it, number of the question."""
 Item = TypeVar("Item")
+
+
+class Job(NamedTuple):
+    """A continuation that is computed to answer a question."""
+
+    row: int
+    """Of the prompt in the cache."""
+    tokens: list[int]
+    """The prompt's last token, whose logits predict the first one asked about; then those."""
+    number: int
+    """Of the question."""
+
+
+class Span(NamedTuple):
+    """Computed tokens whose log-likelihoods sum up to an answer."""
+
+    row: int
+    start: int
+    """First column, at least 1: the column before it predicts it."""
+    stop: int
+    number: int
+    """Of the question."""
+
+
+class Prefilled(NamedTuple):
+    """Prompts that were computed."""
+
+    hidden: Tensor
+    """Last hidden states, ``(rows, columns, width)``."""
+    ids: Tensor
+    """Tokens, ``(rows, columns)``, padded on the left."""
+    cache: PrefixedCache
+    rows: list[int]
+    """Where each prompt is, in the order asked."""
 
 
 class CausalLanguageModel:
@@ -58,64 +91,75 @@ class CausalLanguageModel:
             return []
         prompts = _distinct(requests)
         suffixes = [self._tokens(prompt.suffix) for prompt in prompts]
-        hidden, cache, rows = self._prefill(prompts, suffixes)
-        row_of = dict(zip(prompts, rows, strict=True))
+        read = self._prefill(prompts, suffixes)
+        row_of = dict(zip(prompts, read.rows, strict=True))
         wanted = torch.tensor([row_of[request.wanted] for request in requests])
         branches = [wanted]
         if decoding.omega != 0:
             branches.append(torch.tensor([row_of[_noisy(request)] for request in requests]))
         keys = [request.key for request in requests]
         numbers = torch.from_numpy(uniforms(decoding.seed, keys, count=decoding.max_new_tokens))
-        tokens = self._decode(self._logits(hidden), cache, branches, numbers, decoding)
+        logits = self._logits(read.hidden[:, -1])
+        tokens = self._decode(logits, read.cache, branches, numbers, decoding)
         return [self._answer(row) for row in tokens]
 
     @torch.inference_mode()
     def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
         """Return log P(continuation | prompt) in nats for each (prompt, continuation).
 
-        A prompt is computed once for all its continuations; texts of like length go together.
+        A prompt is computed once for all its continuations, texts of like length go together, and
+        what another prompt begins with is read off when that prompt is computed.
         """
-        asked: dict[Prompt, list[int]] = {}
-        for number, (prompt, _) in enumerate(pairs):
-            asked.setdefault(prompt, []).append(number)
         texts = [self._tokens(text) for _, text in pairs]
+        suffixes = {prompt: self._tokens(prompt.suffix) for prompt, _ in pairs}
+        asked: dict[Prompt, list[int]] = defaultdict(list)
+        guests: dict[Prompt, list[int]] = defaultdict(list)
+        for number, host in enumerate(hosts([prompt for prompt, _ in pairs], texts, suffixes)):
+            (asked[pairs[number][0]] if host is None else guests[host]).append(number)
         found: dict[int, float] = {}
-        suffixes = {prompt: self._tokens(prompt.suffix) for prompt in asked}
         for prompts in _runs(sorted(asked, key=lambda prompt: len(suffixes[prompt]))):
             # The last prompt token goes with the continuation: its logits predict the first token.
-            _, cache, rows = self._prefill(prompts, [suffixes[p][:-1] for p in prompts])
-            jobs = [
-                (row, [suffixes[prompt][-1], *texts[number]], number)
-                for prompt, row in zip(prompts, rows, strict=True)
-                for number in asked[prompt]
-            ]
-            for run in _runs(sorted(jobs, key=lambda job: len(job[1]))):
-                found.update(self._continued(cache, sorted(run, key=itemgetter(0))))
+            read = self._prefill(prompts, [suffixes[prompt][:-1] for prompt in prompts])
+            spans, jobs = [], []
+            for prompt, row in zip(prompts, read.rows, strict=True):
+                first = read.ids.shape[1] - len(suffixes[prompt]) + 1
+                for number in guests[prompt]:
+                    start = first + len(suffixes[pairs[number][0]])
+                    spans.append(Span(row, start, start + len(texts[number]), number))
+                last = suffixes[prompt][-1]
+                jobs += [Job(row, [last, *texts[number]], number) for number in asked[prompt]]
+            found.update(self._sums(read.hidden, read.ids, spans))
+            for run in _runs(sorted(jobs, key=lambda job: len(job.tokens))):
+                found.update(self._continued(read.cache, sorted(run)))
         return [found[number] for number in range(len(pairs))]
 
     def _continued(self, cache: PrefixedCache, jobs: list[Job]) -> dict[int, float]:
         """Return, by number, the log-likelihood of each job's tokens after the first."""
-        rows, tokens, numbers = zip(*jobs, strict=True)
-        ids, visible = _padded(list(tokens), left=False)
+        ids, visible = _padded([job.tokens for job in jobs], left=False)
         capacity = cache.columns + cache.new + ids.shape[1]
-        hidden = self._advance(ids, visible, cache.select(torch.tensor(rows), capacity=capacity))
-        return dict(zip(numbers, self._target_sums(hidden, ids, visible).tolist(), strict=True))
+        rows = torch.tensor([job.row for job in jobs])
+        hidden = self._advance(ids, visible, cache.select(rows, capacity=capacity))
+        spans = [Span(row, 1, len(job.tokens), job.number) for row, job in enumerate(jobs)]
+        return self._sums(hidden, ids, spans)
 
-    def _target_sums(self, hidden: Tensor, ids: Tensor, visible: Tensor) -> Tensor:
-        """Sum log P of ``ids[:, 1:]`` a row, where visible."""
-        targets = ids[:, 1:][visible[:, 1:]]
-        states = hidden[:, :-1][visible[:, 1:]]
+    def _sums(self, hidden: Tensor, ids: Tensor, spans: list[Span]) -> dict[int, float]:
+        """Return, by number, the log-likelihood of each span of ``ids``."""
+        places = [
+            (span.row, column, place)
+            for place, span in enumerate(spans)
+            for column in range(span.start, span.stop)
+        ]
+        rows, columns, owners = torch.tensor(places, dtype=torch.long).reshape(-1, 3).unbind(1)
+        states, targets = hidden[rows, columns - 1], ids[rows, columns]
         head = self._model.get_output_embeddings()
-        losses = torch.cat(
-            [
-                cross_entropy(head(chunk).float(), target.to(chunk.device), reduction="none")
-                for chunk, target in zip(
-                    states.split(LOGITS_AT_ONCE), targets.split(LOGITS_AT_ONCE), strict=True
-                )
-            ]
-        )
-        row = visible[:, 1:].nonzero()[:, 0]
-        return torch.zeros(len(ids), dtype=torch.float64).index_add(0, row, -losses.double().cpu())
+        sums = torch.zeros(len(spans), dtype=torch.float64)
+        for state, target, owner in zip(
+            *(part.split(LOGITS_AT_ONCE) for part in (states, targets, owners)), strict=True
+        ):
+            logits = head(state).float()
+            losses = cross_entropy(logits, target.to(logits.device), reduction="none")
+            sums.index_add_(0, owner, -losses.double().cpu())
+        return {span.number: float(total) for span, total in zip(spans, sums, strict=True)}
 
     def _decode(
         self,
@@ -169,16 +213,14 @@ class CausalLanguageModel:
         finished = bool(tokens) and bool(self._stops[tokens[-1]])
         return Answer(text=str(text).split("\n")[0].strip(), finished=finished)
 
-    def _prefill(
-        self, prompts: Sequence[Prompt], suffixes: list[list[int]]
-    ) -> tuple[Tensor, PrefixedCache, list[int]]:
-        """Compute all prompts; return last hidden states, cache, and the row of each prompt."""
+    def _prefill(self, prompts: Sequence[Prompt], suffixes: list[list[int]]) -> Prefilled:
+        """Compute all prompts; those with the same prefix become neighbours."""
         order = sorted(range(len(prompts)), key=lambda i: prompts[i].prefix)
         ids, visible = _padded([suffixes[i] for i in order], left=True)
         cache = self._empty_cache([prompts[i].prefix for i in order], capacity=ids.shape[1])
         hidden = self._advance(ids, visible, cache)
         rows = [row for _, row in sorted(zip(order, range(len(order)), strict=True))]
-        return hidden[:, -1], cache, rows
+        return Prefilled(hidden, ids, cache, rows)
 
     def _empty_cache(self, prefixes: list[str], *, capacity: int) -> PrefixedCache:
         distinct = [(prefix, len(list(rows))) for prefix, rows in groupby(prefixes)]

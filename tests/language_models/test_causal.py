@@ -1,6 +1,7 @@
 """The batched, cached, prefix-sharing model against plain passes without any of these."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -129,6 +130,29 @@ def test_log_likelihoods_equal_a_plain_pass_over_the_whole_text(
         expected.append(float(table[range(len(target)), target].sum()))
     model = CausalLanguageModel(llama, tokenizer, identity="llama")
     assert model.log_likelihoods(pairs) == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_another_prompt_begins_with_is_read_off_and_not_computed_again(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f" {sentence}\n" for sentence in SENTENCES]
+    inside = [(Prompt("Examples. ", "Say:"), line) for line in lines]
+    whole = [(Prompt("Examples. ", f"Say:{line}So:"), " yes\n") for line in lines]
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    apart = model.log_likelihoods(inside) + model.log_likelihoods(whole)
+    passes: list[int] = []
+    advance = model._advance
+
+    def counted(ids: torch.Tensor, *rest: Any) -> torch.Tensor:
+        passes.append(ids.numel())
+        return advance(ids, *rest)
+
+    monkeypatch.setattr(model, "_advance", counted)
+    model.log_likelihoods(whole)
+    alone = sum(passes)
+    passes.clear()
+    assert model.log_likelihoods(inside + whole) == pytest.approx(apart, abs=1e-4)
+    assert sum(passes) == alone
 
 
 def test_log_likelihoods_do_not_depend_on_how_many_go_at_once(
