@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 CODE = (
     "stages.equations.contrastive_decoding",
     "stages.language_models.causal",
+    "stages.language_models.contrastive_writing",
     "stages.language_models.hosting",
     "stages.language_models.prefixed_attention",
     "stages.language_models.prompts",
     "stages.language_models.randomness",
     "stages.language_models.scripted",
+    "stages.language_models.tokens",
     "stages.generate",
 )
 """What shapes an answer besides weights, prompts and settings."""

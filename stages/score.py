@@ -28,10 +28,12 @@ CODE = (
     "stages.curation.flaws",
     "stages.equations.similarity_scores",
     "stages.language_models.causal",
+    "stages.language_models.contrastive_writing",
     "stages.language_models.hosting",
     "stages.language_models.judging",
     "stages.language_models.prefixed_attention",
     "stages.language_models.scripted",
+    "stages.language_models.tokens",
     "stages.score",
 )
 """What shapes a score besides the weights and the method."""

@@ -1,31 +1,24 @@
 """Decoder-only Hugging Face models: contrastive writing and log-likelihoods in batches."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from stages.equations.contrastive_decoding import contrastive_scores, draw, nucleus
 from stages.language_models import prefixed_attention
+from stages.language_models.contrastive_writing import prompts_of, write_tokens
 from stages.language_models.hosting import hosts
 from stages.language_models.prefixed_attention import Prefix, PrefixedCache, Window
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
-from stages.language_models.randomness import uniforms
+from stages.language_models.tokens import answer_of, in_runs, padded, stop_tokens
 
-# Rows are dropped from the batch once this share of them has finished: copying the cache costs
-# about as much as a step, so dropping each row by itself would not pay.
-FINISHED_SHARE = 0.2
 LOGITS_AT_ONCE = 1024
 """Token positions whose logits are held at once when scoring (a vocabulary's floats each)."""
-ROWS_AT_ONCE = 64
-"""Rows of like length that are scored in one pass: enough to keep the processor busy."""
-
-Item = TypeVar("Item")
 
 
 class Job(NamedTuple):
@@ -77,7 +70,7 @@ class CausalLanguageModel:
         self._tokenizer = tokenizer
         self._identity = identity
         self._prefixes: dict[str, Prefix] = {}
-        self._stops = _stop_tokens(tokenizer, vocabulary=model.config.vocab_size)
+        self._stops = stop_tokens(tokenizer, vocabulary=model.config.vocab_size)
 
     @property
     def identity(self) -> str:
@@ -89,19 +82,17 @@ class CausalLanguageModel:
         """Return one answer per request, in the order asked."""
         if not requests:
             return []
-        prompts = _distinct(requests)
-        suffixes = [self._tokens(prompt.suffix) for prompt in prompts]
-        read = self._prefill(prompts, suffixes)
-        row_of = dict(zip(prompts, read.rows, strict=True))
-        wanted = torch.tensor([row_of[request.wanted] for request in requests])
-        branches = [wanted]
-        if decoding.omega != 0:
-            branches.append(torch.tensor([row_of[_noisy(request)] for request in requests]))
+        asked = prompts_of(requests, omega=decoding.omega)
+        distinct = list(dict.fromkeys(asked))
+        read = self._prefill(distinct, [self._tokens(prompt.suffix) for prompt in distinct])
+        row_of = dict(zip(distinct, read.rows, strict=True))
+        rows = torch.tensor([row_of[prompt] for prompt in asked])
+        logits = self._logits(read.hidden[rows, -1])
+        capacity = read.ids.shape[1] + decoding.max_new_tokens
+        branches = CausalBranches(self._next_logits, read.cache, rows, capacity=capacity)
         keys = [request.key for request in requests]
-        numbers = torch.from_numpy(uniforms(decoding.seed, keys, count=decoding.max_new_tokens))
-        logits = self._logits(read.hidden[:, -1])
-        tokens = self._decode(logits, read.cache, branches, numbers, decoding)
-        return [self._answer(row) for row in tokens]
+        tokens = write_tokens(logits, branches, keys, decoding, stops=self._stops)
+        return [answer_of(row, self._tokenizer, self._stops) for row in tokens]
 
     @torch.inference_mode()
     def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
@@ -117,7 +108,7 @@ class CausalLanguageModel:
         for number, host in enumerate(hosts([prompt for prompt, _ in pairs], texts, suffixes)):
             (asked[pairs[number][0]] if host is None else guests[host]).append(number)
         found: dict[int, float] = {}
-        for prompts in _runs(sorted(asked, key=lambda prompt: len(suffixes[prompt]))):
+        for prompts in in_runs(sorted(asked, key=lambda prompt: len(suffixes[prompt]))):
             # The last prompt token goes with the continuation: its logits predict the first token.
             read = self._prefill(prompts, [suffixes[prompt][:-1] for prompt in prompts])
             spans, jobs = [], []
@@ -129,13 +120,13 @@ class CausalLanguageModel:
                 last = suffixes[prompt][-1]
                 jobs += [Job(row, [last, *texts[number]], number) for number in asked[prompt]]
             found.update(self._sums(read.hidden, read.ids, spans))
-            for run in _runs(sorted(jobs, key=lambda job: len(job.tokens))):
+            for run in in_runs(sorted(jobs, key=lambda job: len(job.tokens))):
                 found.update(self._continued(read.cache, sorted(run)))
         return [found[number] for number in range(len(pairs))]
 
     def _continued(self, cache: PrefixedCache, jobs: list[Job]) -> dict[int, float]:
         """Return, by number, the log-likelihood of each job's tokens after the first."""
-        ids, visible = _padded([job.tokens for job in jobs], left=False)
+        ids, visible = padded([job.tokens for job in jobs], left=False)
         capacity = cache.columns + cache.new + ids.shape[1]
         rows = torch.tensor([job.row for job in jobs])
         hidden = self._advance(ids, visible, cache.select(rows, capacity=capacity))
@@ -161,62 +152,10 @@ class CausalLanguageModel:
             sums.index_add_(0, owner, -losses.double().cpu())
         return {span.number: float(total) for span, total in zip(spans, sums, strict=True)}
 
-    def _decode(
-        self,
-        logits: Tensor,
-        cache: PrefixedCache,
-        branches: list[Tensor],
-        numbers: Tensor,
-        decoding: Decoding,
-    ) -> list[list[int]]:
-        """Draw tokens until every row has stopped or has ``max_new_tokens``."""
-        prompt_columns = cache.columns + cache.new
-        capacity = prompt_columns + decoding.max_new_tokens
-        written: list[list[int]] = [[] for _ in numbers]
-        alive = torch.arange(len(numbers))
-        stacked, place = _by_prefix(torch.cat(branches), cache)
-        cache = cache.select(stacked, capacity=capacity)
-        logits = logits[stacked]
-        for step in range(decoding.max_new_tokens):
-            drawn = self._draw(logits, place, numbers[alive, step], decoding)
-            for row, token in zip(alive.tolist(), drawn.tolist(), strict=True):
-                if not (written[row] and self._stops[written[row][-1]]):
-                    written[row].append(token)
-            going = ~self._stops[torch.tensor([written[row][-1] for row in alive.tolist()])]
-            if not going.any() or step + 1 == decoding.max_new_tokens:
-                break
-            if (~going).float().mean() >= FINISHED_SHARE:
-                kept = place.view(-1, len(alive))[:, going].flatten()
-                alive, drawn = alive[going], drawn[going]
-                stacked, place = _by_prefix(kept, cache)
-                cache = cache.select(stacked, capacity=capacity)
-            inputs = torch.empty(len(place), dtype=torch.long)
-            inputs[place] = drawn.repeat(len(branches))
-            ones = torch.ones(len(place), 1, dtype=torch.bool)
-            logits = self._logits(self._advance(inputs[:, None], ones, cache)[:, -1])
-        return written
-
-    def _draw(self, logits: Tensor, place: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
-        wanted, *noisy = logits[place].chunk(len(place) // len(numbers))
-        scores = contrastive_scores(
-            wanted,
-            noisy[0] if noisy else None,
-            omega=decoding.omega,
-            plausibility=decoding.plausibility,
-        )
-        if decoding.temperature > 0:
-            scores = nucleus(scores, top_p=decoding.top_p)
-        return draw(scores, numbers.to(scores.device), temperature=decoding.temperature).cpu()
-
-    def _answer(self, tokens: list[int]) -> Answer:
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        finished = bool(tokens) and bool(self._stops[tokens[-1]])
-        return Answer(text=str(text).split("\n")[0].strip(), finished=finished)
-
     def _prefill(self, prompts: Sequence[Prompt], suffixes: list[list[int]]) -> Prefilled:
         """Compute all prompts; those with the same prefix become neighbours."""
         order = sorted(range(len(prompts)), key=lambda i: prompts[i].prefix)
-        ids, visible = _padded([suffixes[i] for i in order], left=True)
+        ids, visible = padded([suffixes[i] for i in order], left=True)
         cache = self._empty_cache([prompts[i].prefix for i in order], capacity=ids.shape[1])
         hidden = self._advance(ids, visible, cache)
         rows = [row for _, row in sorted(zip(order, range(len(order)), strict=True))]
@@ -262,6 +201,11 @@ class CausalLanguageModel:
         hidden: Tensor = output.last_hidden_state
         return hidden
 
+    def _next_logits(self, tokens: Tensor, cache: PrefixedCache, order: Tensor) -> Tensor:
+        """Put a token behind each row of ``cache``; return the logits behind it in ``order``."""
+        visible = torch.ones(len(tokens), 1, dtype=torch.bool)
+        return self._logits(self._advance(tokens[:, None], visible, cache)[order, -1])
+
     def _logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self._model.get_output_embeddings()(hidden)
         return logits.float()
@@ -276,45 +220,33 @@ class CausalLanguageModel:
         return tokens if tokens else [start if start is not None else 0]
 
 
-def _stop_tokens(tokenizer: PreTrainedTokenizerBase, *, vocabulary: int) -> Tensor:
-    """Mark, ``(vocabulary,)`` bool, special tokens and all that contain a line break."""
-    texts = tokenizer.batch_decode([[i] for i in range(vocabulary)])
-    stops = torch.tensor(["\n" in text for text in texts])
-    stops[[i for i in tokenizer.all_special_ids if i < vocabulary]] = True
-    return stops
+class CausalBranches:
+    """Branches of a decoder-only model, in the order asked; inside they lie by prefix."""
 
+    def __init__(
+        self,
+        next_logits: Callable[[Tensor, PrefixedCache, Tensor], Tensor],
+        cache: PrefixedCache,
+        rows: Tensor,
+        *,
+        capacity: int,
+    ) -> None:
+        self._next_logits = next_logits
+        self._capacity = capacity
+        self._select(cache, rows)
 
-def _runs(items: Sequence[Item]) -> list[list[Item]]:
-    return [list(items[i : i + ROWS_AT_ONCE]) for i in range(0, len(items), ROWS_AT_ONCE)]
+    def advance(self, tokens: Tensor) -> Tensor:
+        """Append a token to each row; return ``(rows, vocabulary)`` logits of the next."""
+        inside = torch.empty_like(tokens)
+        inside[self._place] = tokens
+        return self._next_logits(inside, self._cache, self._place)
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with ``rows`` only."""
+        self._select(self._cache, self._place[rows])
 
-def _distinct(requests: Sequence[Request]) -> list[Prompt]:
-    both = (prompt for request in requests for prompt in (request.wanted, request.noisy))
-    return list(dict.fromkeys(prompt for prompt in both if prompt is not None))
-
-
-def _noisy(request: Request) -> Prompt:
-    if request.noisy is None:
-        message = f"request {request.key} has no noisy prompt, but omega is not 0."
-        raise ValueError(message)
-    return request.noisy
-
-
-def _by_prefix(rows: Tensor, cache: PrefixedCache) -> tuple[Tensor, Tensor]:
-    """Order ``rows`` by prefix; return them and the new place of each."""
-    order = torch.argsort(cache.prefix_of_row[rows], stable=True)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
-    return rows[order], place
-
-
-def _padded(rows: list[list[int]], *, left: bool) -> tuple[Tensor, Tensor]:
-    """Return ``(rows, longest)`` ids padded with 0, and a bool mask that is False at padding."""
-    longest = max(1, *map(len, rows))
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    visible = torch.zeros(len(rows), longest, dtype=torch.bool)
-    for number, row in enumerate(rows):
-        place = slice(longest - len(row), None) if left else slice(0, len(row))
-        ids[number, place] = torch.tensor(row, dtype=torch.long)
-        visible[number, place] = True
-    return ids, visible
+    def _select(self, cache: PrefixedCache, rows: Tensor) -> None:
+        order = torch.argsort(cache.prefix_of_row[rows], stable=True)
+        self._place = torch.empty_like(order)
+        self._place[order] = torch.arange(len(order))
+        self._cache = cache.select(rows[order], capacity=self._capacity)

@@ -8,7 +8,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.equations.contrastive_decoding import contrastive_scores, draw
-from stages.language_models import causal
+from stages.language_models import tokens
 from stages.language_models.causal import CausalLanguageModel
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.randomness import uniforms
@@ -161,7 +161,7 @@ def test_log_likelihoods_do_not_depend_on_how_many_go_at_once(
     pairs = [(Prompt("Say: ", s[:n]), t) for s in SENTENCES for n in (3, 9) for t in ("a\n", s)]
     model = CausalLanguageModel(llama, tokenizer, identity="llama")
     together = model.log_likelihoods(pairs)
-    monkeypatch.setattr(causal, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(tokens, "ROWS_AT_ONCE", 3)
     assert model.log_likelihoods(pairs) == pytest.approx(together, abs=1e-4)
 
 

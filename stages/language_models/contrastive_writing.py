@@ -1,0 +1,89 @@
+"""Write answers token by token, whatever model continues the rows."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from stages.equations.contrastive_decoding import contrastive_scores, draw, nucleus
+from stages.language_models.protocol import Decoding, Prompt, Request
+from stages.language_models.randomness import uniforms
+
+# Rows are dropped from the batch once this share of them has finished: copying the cache costs
+# about as much as a step, so dropping each row by itself would not pay.
+FINISHED_SHARE = 0.2
+
+
+class Branches(Protocol):
+    """Rows that a model continues together: all wanted branches, then all noisy ones."""
+
+    def advance(self, tokens: Tensor) -> Tensor:
+        """Append a token to each row; return ``(rows, vocabulary)`` logits of the next."""
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with ``rows`` (int64, ascending) only."""
+
+
+def prompts_of(requests: Sequence[Request], *, omega: float) -> list[Prompt]:
+    """Return the prompt of every branch: all wanted ones, and all noisy ones where omega is not 0.
+
+    Raises:
+        ValueError: When a noisy prompt is needed and missing.
+    """
+    wanted = [request.wanted for request in requests]
+    return wanted if omega == 0 else wanted + [_noisy(request) for request in requests]
+
+
+def write_tokens(
+    logits: Tensor, branches: Branches, keys: list[str], decoding: Decoding, *, stops: Tensor
+) -> list[list[int]]:
+    """Draw tokens until every answer has stopped or is ``max_new_tokens`` long.
+
+    Args:
+        logits: ``(branches * answers, vocabulary)`` of the first token, wanted branches first.
+        branches: Continues the rows of ``logits``.
+        keys: Name the random numbers of each answer.
+        decoding: How tokens are drawn.
+        stops: ``(vocabulary,)`` bool, the tokens that end an answer.
+
+    Returns:
+        The tokens of each answer; the last is a stop unless the limit came first.
+    """
+    numbers = torch.from_numpy(uniforms(decoding.seed, keys, count=decoding.max_new_tokens))
+    written: list[list[int]] = [[] for _ in keys]
+    branches_each = len(logits) // len(keys)
+    alive = torch.arange(len(keys))
+    going = torch.ones(len(keys), dtype=torch.bool)
+    for step in range(decoding.max_new_tokens):
+        drawn = _drawn(logits, numbers[alive, step], decoding)
+        for row, token in zip(alive[going].tolist(), drawn[going].tolist(), strict=True):
+            written[row].append(token)
+        going = going & ~stops[drawn]
+        if not going.any() or step + 1 == decoding.max_new_tokens:
+            break
+        if (~going).float().mean() >= FINISHED_SHARE:
+            branches.keep(going.repeat(branches_each).nonzero()[:, 0])
+            alive, drawn, going = alive[going], drawn[going], going[going]
+        logits = branches.advance(drawn.repeat(branches_each))
+    return written
+
+
+def _drawn(logits: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
+    wanted, *noisy = logits.split(len(numbers))
+    scores = contrastive_scores(
+        wanted,
+        noisy[0] if noisy else None,
+        omega=decoding.omega,
+        plausibility=decoding.plausibility,
+    )
+    if decoding.temperature > 0:
+        scores = nucleus(scores, top_p=decoding.top_p)
+    return draw(scores, numbers.to(scores.device), temperature=decoding.temperature).cpu()
+
+
+def _noisy(request: Request) -> Prompt:
+    if request.noisy is None:
+        message = f"request {request.key} has no noisy prompt, but omega is not 0."
+        raise ValueError(message)
+    return request.noisy

@@ -1,0 +1,47 @@
+"""Tokens of batches: padding, and where answers stop."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from stages.language_models.protocol import Answer
+
+ROWS_AT_ONCE = 64
+"""Rows of like length that are computed in one pass: enough to keep the processor busy."""
+
+Item = TypeVar("Item")
+
+
+def stop_tokens(tokenizer: PreTrainedTokenizerBase, *, vocabulary: int) -> Tensor:
+    """Mark, ``(vocabulary,)`` bool, special tokens and all that contain a line break."""
+    texts = tokenizer.batch_decode([[i] for i in range(vocabulary)])
+    stops = torch.tensor(["\n" in text for text in texts])
+    stops[[i for i in tokenizer.all_special_ids if i < vocabulary]] = True
+    return stops
+
+
+def answer_of(tokens: list[int], tokenizer: PreTrainedTokenizerBase, stops: Tensor) -> Answer:
+    """Return what ``tokens`` say up to the first line break."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    finished = bool(tokens) and bool(stops[tokens[-1]])
+    return Answer(text=str(text).split("\n")[0].strip(), finished=finished)
+
+
+def padded(rows: list[list[int]], *, left: bool) -> tuple[Tensor, Tensor]:
+    """Return ``(rows, longest)`` ids padded with 0, and a bool mask that is False at padding."""
+    longest = max(1, *map(len, rows))
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    visible = torch.zeros(len(rows), longest, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        place = slice(longest - len(row), None) if left else slice(0, len(row))
+        ids[number, place] = torch.tensor(row, dtype=torch.long)
+        visible[number, place] = True
+    return ids, visible
+
+
+def in_runs(items: Sequence[Item]) -> list[list[Item]]:
+    """Cut ``items`` into runs of ROWS_AT_ONCE."""
+    return [list(items[i : i + ROWS_AT_ONCE]) for i in range(0, len(items), ROWS_AT_ONCE)]
