@@ -32,6 +32,7 @@ CODE = (
     "stages.language_models.prompts",
     "stages.language_models.randomness",
     "stages.language_models.scripted",
+    "stages.language_models.seq2seq",
     "stages.language_models.tokens",
     "stages.generate",
 )

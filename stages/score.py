@@ -33,6 +33,7 @@ CODE = (
     "stages.language_models.judging",
     "stages.language_models.prefixed_attention",
     "stages.language_models.scripted",
+    "stages.language_models.seq2seq",
     "stages.language_models.tokens",
     "stages.score",
 )

