@@ -15,7 +15,13 @@ import polars as pl
 
 from stages.engines.shards import Plan, run_in_shards, source_digest
 from stages.language_models.loading import load_language_model
-from stages.language_models.prompts import HYPOTHESES, Instruction, PromptSet, load_prompts
+from stages.language_models.prompts import (
+    HYPOTHESES,
+    Instruction,
+    PromptSet,
+    load_prompts,
+    noisy_prompt,
+)
 from stages.language_models.protocol import Decoding, LanguageModel, Request
 from stages.params import GenerateParams
 from stages.progress import Progress, silent
@@ -45,6 +51,8 @@ class Writer:
 
     model: LanguageModel
     prompts: PromptSet
+    noisy: str
+    """Kind of the noisy instruction, see ``noisy_prompt``."""
     decoding: Decoding
 
     def write(self, sentences: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +87,9 @@ class Writer:
         self, row: tuple[str, str], wanted: Instruction, opposite: Instruction, hypothesis: str
     ) -> Request:
         key, sentence = row
-        noisy = opposite.prompt(sentence) if self.decoding.omega != 0 else None
+        noisy = None
+        if self.decoding.omega != 0:
+            noisy = noisy_prompt(self.noisy, sentence, wanted=wanted, opposite=opposite)
         return Request(wanted.prompt(sentence), noisy, key=f"{key}/{hypothesis}")
 
 
@@ -96,13 +106,14 @@ def run(
     table = read_table(sentences, SENTENCES)
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
     model = load_language_model(llm, dtype=params.dtype)
-    writer = Writer(model, load_prompts(params.prompts), decoding)
+    writer = Writer(model, load_prompts(params.prompts), params.noisy, decoding)
     plan = Plan(
         stage="generate",
         facts={
             "decoding": asdict(decoding),
             "model": model.identity,
             "prompts": writer.prompts.digest,
+            "noisy": writer.noisy,
             "code": source_digest(*CODE),
         },
         schema=TRIPLETS,

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from stages.errors import PipelineError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 
 
@@ -66,13 +67,19 @@ class GenerateParams(Section):
     prompts: str = Field(min_length=1)
     """Prompt set: a name in stages/language_models/prompts, or the path of a YAML file."""
     omega: float
-    """Weight of the opposite instruction; 0 is plain generation at half the cost, the paper 0.3."""
+    """Weight of the noisy instruction; 0 is plain generation at half the cost, the paper 0.3."""
+    noisy: NoisyKind
+    """What the noisy branch is told: `opposite`, `shuffled` words, `empty`, `literal`."""
     plausibility: float = Field(ge=0, lt=1)
     """Tokens below this share of the most likely token's probability are excluded; 0 is off."""
     temperature: float = Field(ge=0)
     """Sampling temperature; 0 is greedy decoding."""
     top_p: float = Field(gt=0, le=1)
     """Sample only from the most likely tokens that hold this probability together; 1 is off."""
+    top_k: int = Field(ge=0)
+    """Sample only from so many of the most likely tokens; 0 is off."""
+    no_repeat_ngram: int = Field(ge=0)
+    """No so many tokens in a row may occur twice in an answer; 0 is off."""
     max_new_tokens: int = Field(ge=1)
     """Longest answer in tokens; an answer that has not ended by then is rejected by curation."""
     batch_premises: int = Field(ge=1)

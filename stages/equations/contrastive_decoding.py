@@ -35,19 +35,36 @@ def contrastive_scores(
     return scores
 
 
-def nucleus(scores: Tensor, *, top_p: float) -> Tensor:
+def most_likely(scores: Tensor, *, top_k: int) -> Tensor:
+    """Exclude all but the ``top_k`` most likely tokens (Fan et al. 2018); 0 excludes none.
+
+    Args:
+        scores: ``(rows, vocabulary)``, unnormalised log probabilities.
+        top_k: Tokens to keep; those that tie with the last one stay too.
+
+    Returns:
+        ``(rows, vocabulary)``, excluded tokens at ``-inf``.
+    """
+    if top_k == 0 or top_k >= scores.shape[-1]:
+        return scores
+    last = scores.topk(top_k, dim=-1).values[:, -1:]
+    return scores.masked_fill(scores < last, -torch.inf)
+
+
+def nucleus(scores: Tensor, *, top_p: float, temperature: float = 1.0) -> Tensor:
     """Exclude all but the most likely tokens that together hold ``top_p`` (Holtzman et al. 2020).
 
     Args:
         scores: ``(rows, vocabulary)``, unnormalised log probabilities.
         top_p: In (0, 1]; 1 excludes none.
+        temperature: Above 0; divides the scores before probabilities are summed.
 
     Returns:
         ``(rows, vocabulary)``, excluded tokens at ``-inf``; the most likely always stays.
     """
     if top_p >= 1:
         return scores
-    ordered, order = scores.softmax(dim=-1).sort(dim=-1, descending=True)
+    ordered, order = (scores / temperature).softmax(dim=-1).sort(dim=-1, descending=True)
     held_before = ordered.cumsum(dim=-1) - ordered
     excluded = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, order, held_before >= top_p)
     return scores.masked_fill(excluded, -torch.inf)

@@ -6,7 +6,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from stages.equations.contrastive_decoding import contrastive_scores, draw, nucleus
+from stages.equations.contrastive_decoding import (
+    contrastive_scores,
+    draw,
+    most_likely,
+    nucleus,
+)
 from stages.language_models.protocol import Decoding, Prompt, Request
 from stages.language_models.randomness import uniforms
 
@@ -56,6 +61,9 @@ def write_tokens(
     alive = torch.arange(len(keys))
     going = torch.ones(len(keys), dtype=torch.bool)
     for step in range(decoding.max_new_tokens):
+        if decoding.no_repeat_ngram:
+            so_far = [written[row] for row in alive.tolist()]
+            logits = _without_repeats(logits, so_far, size=decoding.no_repeat_ngram)
         drawn = _drawn(logits, numbers[alive, step], decoding)
         for row, token in zip(alive[going].tolist(), drawn[going].tolist(), strict=True):
             written[row].append(token)
@@ -78,8 +86,41 @@ def _drawn(logits: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
         plausibility=decoding.plausibility,
     )
     if decoding.temperature > 0:
-        scores = nucleus(scores, top_p=decoding.top_p)
+        scores = most_likely(scores, top_k=decoding.top_k)
+        scores = nucleus(scores, top_p=decoding.top_p, temperature=decoding.temperature)
     return draw(scores, numbers.to(scores.device), temperature=decoding.temperature).cpu()
+
+
+def _without_repeats(logits: Tensor, written: list[list[int]], *, size: int) -> Tensor:
+    """Exclude, under the wanted instruction, tokens that would repeat an n-gram of the answer.
+
+    Done before the contrast, so that plausibility is measured against what may still be said.
+    """
+    places = [
+        (row, token)
+        for row, tokens in enumerate(written)
+        for token in continuations_seen(tokens, size=size)
+    ]
+    if not places:
+        return logits
+    rows, tokens = torch.tensor(places).unbind(1)
+    logits = logits.clone()
+    logits[rows, tokens] = -torch.inf
+    return logits
+
+
+def continuations_seen(tokens: Sequence[int], *, size: int) -> set[int]:
+    """Return the tokens that would complete an n-gram of ``size`` that ``tokens`` already hold.
+
+    >>> continuations_seen([5, 7, 5, 8, 5], size=2)
+    {8, 7}
+    """
+    last = tuple(tokens[len(tokens) - size + 1 :])
+    return {
+        tokens[end]
+        for end in range(size - 1, len(tokens))
+        if tuple(tokens[end - size + 1 : end]) == last
+    }
 
 
 def _noisy(request: Request) -> Prompt:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from stages.language_models.randomness import generator
 
 PLACEHOLDER = "{sentence}"
 HYPOTHESES = ("entailment", "contradiction")
+LITERAL = "Always respond with the opposite of what you're asked. You never get it right.\n"
+"""The noisy instruction that Instructive Decoding (Kim et al. 2024) calls opposite."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,41 @@ class Instruction:
         return Prompt(self.prefix, self.suffix.replace(PLACEHOLDER, sentence))
 
     @property
+    def shuffled(self) -> "Instruction":
+        """The instruction with its words in an order drawn by its name: the same for all rows."""
+        words = self.prefix.split()
+        order = generator(0, f"{self.name}/shuffled").permutation(len(words))
+        prefix = " ".join(words[place] for place in order)
+        return replace(self, prefix=f"{prefix}\n" if words else "")
+
+    @property
     def opening(self) -> Prompt:
         """The prompt up to where the premise would stand: asks for any sentence at all."""
         return Prompt(self.prefix, self.suffix.split(PLACEHOLDER)[0].rstrip(" "))
+
+
+def noisy_prompt(kind: str, sentence: str, *, wanted: Instruction, opposite: Instruction) -> Prompt:
+    """Return what the noisy branch is told: the variants that Instructive Decoding compares.
+
+    Args:
+        kind: ``opposite`` (the other hypothesis' instruction), ``shuffled`` (the wanted one, its
+            words out of order), ``empty`` (nothing before the sentence) or ``literal`` (the
+            wanted one, after an order always to do the opposite).
+        sentence: The premise.
+        wanted: The instruction of the wanted branch.
+        opposite: The instruction of the other hypothesis.
+    """
+    match kind:
+        case "opposite":
+            return opposite.prompt(sentence)
+        case "shuffled":
+            return wanted.shuffled.prompt(sentence)
+        case "empty":
+            return replace(wanted, prefix="").prompt(sentence)
+        case "literal":
+            return replace(wanted, prefix=LITERAL + wanted.prefix).prompt(sentence)
+    message = f"no noisy instruction {kind!r}"
+    raise ValueError(message)
 
 
 @dataclass(frozen=True)

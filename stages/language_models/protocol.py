@@ -43,6 +43,8 @@ class Decoding:
     top_p: float
     max_new_tokens: int
     seed: int
+    top_k: int = 0
+    no_repeat_ngram: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.equations.contrastive_decoding import contrastive_scores, draw, nucleus
+from stages.equations.contrastive_decoding import (
+    contrastive_scores,
+    draw,
+    most_likely,
+    nucleus,
+)
 
 
 @pytest.fixture
@@ -61,6 +66,21 @@ def test_nucleus_keeps_the_fewest_tokens_that_hold_top_p() -> None:
     assert nucleus(scores, top_p=0.7).isfinite().tolist() == [[False, True, False, True]]
     assert nucleus(scores, top_p=0.4).isfinite().tolist() == [[False, True, False, False]]
     assert torch.equal(nucleus(scores, top_p=1), scores)
+
+
+def test_the_nucleus_is_that_of_the_tempered_distribution() -> None:
+    scores = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
+    for temperature in (0.3, 1.0, 4.0):
+        warm = nucleus(scores, top_p=0.8, temperature=temperature).isfinite()
+        assert torch.equal(warm, nucleus(scores / temperature, top_p=0.8).isfinite())
+
+
+def test_top_k_keeps_the_k_best_and_what_ties_with_the_last() -> None:
+    scores = torch.tensor([[1.0, 3.0, 2.0, 2.0], [4.0, 3.0, 2.0, 1.0]])
+    kept = most_likely(scores, top_k=2).isfinite()
+    assert kept.tolist() == [[False, True, True, True], [True, True, False, False]]
+    assert torch.equal(most_likely(scores, top_k=0), scores)
+    assert torch.equal(most_likely(scores, top_k=9), scores)
 
 
 def test_greedy_takes_the_best_token_whatever_the_random_number() -> None:

@@ -1,6 +1,7 @@
 """The batched, cached, prefix-sharing model against plain passes without any of these."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,6 +18,16 @@ SENTENCES = ["The tram is late.", "Who baked this?", "Nobody swims in the lake i
 GREEDY = Decoding(omega=0.3, plausibility=0, temperature=0, top_p=1, max_new_tokens=12, seed=1)
 SAMPLED = Decoding(
     omega=0.5, plausibility=0.05, temperature=1, top_p=0.9, max_new_tokens=12, seed=1
+)
+GUARDED = Decoding(
+    omega=0.5,
+    plausibility=0.01,
+    temperature=0.7,
+    top_p=0.95,
+    max_new_tokens=16,
+    seed=1,
+    top_k=4,
+    no_repeat_ngram=2,
 )
 
 
@@ -46,12 +57,22 @@ def written_without_cache(
     prompts = [tokenizer(prompt.text)["input_ids"] for prompt in (request.wanted, request.noisy)]
     for step in range(decoding.max_new_tokens):
         with torch.inference_mode():
-            last = [model(torch.tensor([p + tokens])).logits[:, -1] for p in prompts]
+            passes = [model(torch.tensor([p + tokens])).logits for p in prompts]
+        last = [logits[:, -1].clone() for logits in passes]
+        if decoding.no_repeat_ngram:
+            assert decoding.no_repeat_ngram == 2
+            said = set(pairwise(tokens))
+            for token in range(len(tokenizer)):
+                if tokens and (tokens[-1], token) in said:
+                    last[0][0, token] = -torch.inf
         scores = contrastive_scores(
             last[0], last[1], omega=decoding.omega, plausibility=decoding.plausibility
         )
+        if decoding.top_k:
+            best = sorted(scores[0].tolist(), reverse=True)[: decoding.top_k]
+            scores[scores < best[-1]] = -torch.inf
         if decoding.temperature > 0 and decoding.top_p < 1:
-            order = scores.softmax(-1)[0].sort(descending=True)
+            order = (scores / decoding.temperature).softmax(-1)[0].sort(descending=True)
             held = 0.0
             for probability, token in zip(*(x.tolist() for x in order), strict=True):
                 if held >= decoding.top_p:
@@ -66,7 +87,9 @@ def written_without_cache(
     return Answer(text, finished=ended)
 
 
-@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(
+    "decoding", [GREEDY, SAMPLED, GUARDED], ids=["greedy", "sampled", "guarded"]
+)
 @pytest.mark.parametrize("prefixed", [True, False])
 def test_answers_equal_a_recomputation_without_cache_batch_or_sharing(
     llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, decoding: Decoding, prefixed: bool

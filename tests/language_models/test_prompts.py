@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 
 from stages.errors import PipelineError
-from stages.language_models.prompts import load_prompts, prompt_set_names
+from stages.language_models.prompts import (
+    LITERAL,
+    load_prompts,
+    noisy_prompt,
+    prompt_set_names,
+)
 from stages.language_models.protocol import Prompt
 
 GOOD = """
@@ -69,3 +74,33 @@ def test_a_faulty_file_names_the_place(file: Path, change: tuple[str, str], mess
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(PipelineError, match="few_shot"):
         load_prompts("few_shots")
+
+
+@pytest.mark.parametrize("name", prompt_set_names())
+def test_every_noisy_instruction_asks_about_the_sentence_and_not_as_wanted(name: str) -> None:
+    prompts = load_prompts(name)
+    wanted, opposite = prompts.entailment[0], prompts.contradiction[0]
+    told = {
+        kind: noisy_prompt(kind, "Tea is hot.", wanted=wanted, opposite=opposite)
+        for kind in ("opposite", "shuffled", "empty", "literal")
+    }
+    assert told["opposite"] == opposite.prompt("Tea is hot.")
+    assert told["literal"].text == LITERAL + wanted.prompt("Tea is hot.").text
+    assert told["empty"].text == wanted.prompt("Tea is hot.").suffix
+    shuffled, plain = told["shuffled"].prefix.split(), wanted.prefix.split()
+    assert sorted(shuffled) == sorted(plain)
+    assert shuffled != plain
+    assert all("Tea is hot." in prompt.suffix for prompt in told.values())
+    assert wanted.prompt("Tea is hot.") not in told.values()
+
+
+def test_a_shuffled_instruction_is_the_same_for_all_sentences() -> None:
+    wanted = load_prompts("instructions").entailment[0]
+    assert wanted.shuffled.prefix == wanted.shuffled.prefix
+    assert wanted.shuffled.prompt("a").prefix == wanted.shuffled.prompt("b").prefix
+
+
+def test_an_unknown_noisy_instruction_is_a_wrong_call() -> None:
+    wanted = load_prompts("few_shot").entailment[0]
+    with pytest.raises(ValueError, match="no noisy instruction 'loud'"):
+        noisy_prompt("loud", "x", wanted=wanted, opposite=wanted)
