@@ -37,7 +37,6 @@ class ServedLanguageModel:
         self._server = server
         self._key = _key()
         self._runner = asyncio.Runner()
-        self._slots = asyncio.Semaphore(server.concurrency)
         self._client = AsyncOpenAI(
             api_key=self._key or NO_KEY,
             base_url=server.base_url,
@@ -98,16 +97,21 @@ class ServedLanguageModel:
             )
 
     async def _write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer | None]:
+        slots = asyncio.Semaphore(self._server.concurrency)
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._answer(request, decoding)) for request in requests]
+            asked = [
+                group.create_task(self._answer(self._body(request, decoding), slots))
+                for request in requests
+            ]
         return [task.result() for task in asked]
 
-    async def _answer(self, request: Request, decoding: Decoding) -> Answer | None:
+    async def _answer(self, body: dict[str, Any], slots: asyncio.Semaphore) -> Answer | None:
         """Return the answer, or None once the budget is used up; requests under way are awaited."""
-        async with self._slots:
-            if self.account.exhausted:
-                return None
-            reply = await self._ask(self._body(request, decoding))
+        await slots.acquire()
+        reply = None if self.account.exhausted else await self._ask(body)
+        slots.release()  # but not after a failure: nobody shall ask before all are stopped
+        if reply is None:
+            return None
         line, ended, _ = reply.text.lstrip().partition("\n")
         return Answer(text=line.strip(), finished=reply.finished or bool(ended))
 
