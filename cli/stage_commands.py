@@ -94,6 +94,9 @@ def generate(
     triplets: Annotated[Path, _write("Sentence, entailment, contradiction.")] = (
         DATA / "triplets.parquet"
     ),
+    metrics: Annotated[Path, _write("Counts, and what a server was asked.")] = (
+        REPORTS / "generation.json"
+    ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -112,11 +115,14 @@ def generate(
         from stages import generate as stage
         from stages.params import load_params
 
+        chosen = load_params(params)
         stage.run(
-            load_params(params).generate,
+            chosen.generate,
+            server=chosen.server,
             sentences=sentences,
             llm=llm,
             triplets=triplets,
+            metrics=metrics,
             work=work_folder(work),
             progress=progress,
         )
@@ -126,6 +132,9 @@ def score(
     triplets: ReadTriplets = DATA / "triplets.parquet",
     llm: ReadLlm = MODELS / "llm",
     scored: Annotated[Path, _write("Triplets with both similarities.")] = DATA / "scored.parquet",
+    metrics: Annotated[Path, _write("Counts, and what a server was asked.")] = (
+        REPORTS / "scoring.json"
+    ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -144,11 +153,14 @@ def score(
         from stages import score as stage
         from stages.params import load_params
 
+        chosen = load_params(params)
         stage.run(
-            load_params(params).score,
+            chosen.score,
+            server=chosen.server,
             triplets=triplets,
             llm=llm,
             scored=scored,
+            metrics=metrics,
             work=work_folder(work),
             progress=progress,
         )

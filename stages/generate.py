@@ -1,6 +1,6 @@
 """Stage ``generate``: for every sentence, write one that follows and one that contradicts.
 
-sentences.parquet + models/llm -> triplets.parquet
+sentences.parquet + models/llm -> triplets.parquet, generation.json
 
 Contrastive generation (MultiCSR, section 3.1): each answer is written under its instruction and
 away from the opposite one. The opposite of the entailment prompt is the contradiction prompt, so
@@ -23,9 +23,11 @@ from stages.language_models.prompts import (
     noisy_prompt,
 )
 from stages.language_models.protocol import Decoding, LanguageModel, Request
-from stages.params import GenerateParams
+from stages.language_models.servers.account import accounted, usage_figures
+from stages.language_models.servers.settings import Server
+from stages.params import GenerateParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import SENTENCES, TRIPLETS, read_table, write_table
+from stages.tables import SENTENCES, TRIPLETS, read_table, write_json, write_table
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ CODE = (
     "stages.language_models.prompts",
     "stages.language_models.randomness",
     "stages.language_models.scripted",
+    "stages.language_models.servers.model",
+    "stages.language_models.servers.replies",
     "stages.language_models.seq2seq",
     "stages.language_models.tokens",
     "stages.generate",
@@ -93,19 +97,24 @@ class Writer:
         return Request(wanted.prompt(sentence), noisy, key=f"{key}/{hypothesis}")
 
 
-def run(
+def run(  # noqa: PLR0913 (one argument a file of the stage)
     params: GenerateParams,
     *,
+    server: ServerParams,
     sentences: Path,
     llm: Path,
     triplets: Path,
+    metrics: Path,
     work: Path,
     progress: Progress = silent,
 ) -> None:
-    """Write ``triplets`` for all ``sentences``; finished shards under ``work`` are not redone."""
+    """Write ``triplets`` for all ``sentences``, and count them in ``metrics``.
+
+    Finished shards under ``work`` are not redone.
+    """
     table = read_table(sentences, SENTENCES)
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
-    model = load_language_model(llm, dtype=params.dtype)
+    model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
     writer = Writer(model, load_prompts(params.prompts), params.noisy, decoding)
     plan = Plan(
         stage="generate",
@@ -120,7 +129,10 @@ def run(
         shard_rows=params.shard_premises,
         batch_rows=params.batch_premises,
     )
-    result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
+    with accounted(model, plan.folder(work, table)):
+        result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
     write_table(result, triplets)
-    ended = (result["entailment_finished"] & result["contradiction_finished"]).sum()
+    ended = int((result["entailment_finished"] & result["contradiction_finished"]).sum())
+    counts = {"rows": len(result), "finished": ended, "unfinished": len(result) - ended}
+    write_json({**counts, **usage_figures(model)}, metrics)
     log.info("generate: wrote %s triplets, %s of them to the end", f"{len(result):,}", f"{ended:,}")

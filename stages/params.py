@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from stages.errors import PipelineError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 
@@ -44,6 +45,31 @@ class ModelsParams(Section):
     """The sentence encoder that training starts from."""
     guide: ModelParams
     """The frozen sentence encoder that points out false negatives."""
+
+
+class ServerParams(Section):
+    """The OpenAI-compatible server behind an `api:` language model; idle for the others."""
+
+    base_url: str = Field(pattern=r"^https?://[^\s@?#]+$")
+    """Where the server's API begins; the key stands in the environment as OPENAI_API_KEY."""
+    endpoint: Endpoint
+    """`chat` sends the prompt as a message of a user, `completions` as a text to continue."""
+    concurrency: int = Field(ge=1)
+    """Requests under way at once; changes speed, not what is asked."""
+    requests_per_minute: int | None = Field(ge=1)
+    """Most requests a minute, repetitions included; null sends as fast as answers come."""
+    tokens_per_minute: int | None = Field(ge=1)
+    """Most tokens a minute, read and written, as estimated before asking; null is no limit."""
+    timeout_s: float = Field(gt=0)
+    """Seconds until a request without a whole reply has failed."""
+    max_attempts: int = Field(ge=1)
+    """Times a request is sent before the stage stops; pauses grow, or are what the server says."""
+    budget_tokens: int | None = Field(ge=1)
+    """Tokens, read and written, after which a stage stops with its shards kept; null is no end."""
+    price_per_million_prompt_tokens: float = Field(ge=0)
+    """Price of a million tokens read, in any currency; the cost is in the stage's metrics."""
+    price_per_million_completion_tokens: float = Field(ge=0)
+    """Price of a million tokens written, in the same currency."""
 
 
 class PrepareParams(Section):
@@ -187,11 +213,12 @@ class ReportParams(Section):
 
 
 class Params(Section):
-    """params.yaml as a whole; each section belongs to the stage of its name."""
+    """params.yaml as a whole; a section belongs to the stage of its name or serves several."""
 
     profile: str
     """Name of the profile these values came from; only shown in reports."""
     models: ModelsParams
+    server: ServerParams
     prepare: PrepareParams
     generate: GenerateParams
     score: ScoreParams

@@ -1,6 +1,6 @@
 """Stage ``score``: the language model says how similar premise and answers are.
 
-triplets.parquet + models/llm -> scored.parquet
+triplets.parquet + models/llm -> scored.parquet, scoring.json
 
 a = ``entailment_score`` and b = ``contradiction_score``, both in [0, 5]. Triplets whose text is
 already unusable (see ``stages.curation.flaws``) are not asked about; their scores stay empty.
@@ -18,9 +18,11 @@ from stages.language_models.judging import Judgement, judge
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import Instruction, load_prompts
 from stages.language_models.protocol import LanguageModel
-from stages.params import ScoreParams
+from stages.language_models.servers.account import accounted, usage_figures
+from stages.language_models.servers.settings import Server
+from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import SCORED, TRIPLETS, read_table, write_table
+from stages.tables import SCORED, TRIPLETS, read_table, write_json, write_table
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ CODE = (
     "stages.language_models.judging",
     "stages.language_models.prefixed_attention",
     "stages.language_models.scripted",
+    "stages.language_models.servers.model",
+    "stages.language_models.servers.replies",
     "stages.language_models.seq2seq",
     "stages.language_models.tokens",
     "stages.score",
@@ -70,18 +74,20 @@ class Scorer:
         )
 
 
-def run(
+def run(  # noqa: PLR0913 (one argument a file of the stage)
     params: ScoreParams,
     *,
+    server: ServerParams,
     triplets: Path,
     llm: Path,
     scored: Path,
+    metrics: Path,
     work: Path,
     progress: Progress = silent,
 ) -> None:
-    """Write ``scored``: all ``triplets`` with both similarities."""
+    """Write ``scored``, all ``triplets`` with both similarities, and count them in ``metrics``."""
     table = read_table(triplets, TRIPLETS)
-    model = load_language_model(llm, dtype=params.dtype)
+    model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
     prompts = load_prompts(PROMPTS)
     scorer = Scorer(model, params.method, prompts.entailment[0])
     plan = Plan(
@@ -96,7 +102,18 @@ def run(
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
     )
-    result = run_in_shards(table, scorer.score, plan, work=work, progress=progress)
+    with accounted(model, plan.folder(work, table)):
+        result = run_in_shards(table, scorer.score, plan, work=work, progress=progress)
     write_table(result, scored)
-    unread = result["entailment_score"].is_null() | result["contradiction_score"].is_null()
-    log.info("score: %s triplets, %s without a score", f"{len(result):,}", f"{int(unread.sum()):,}")
+    counts = _counts(result)
+    write_json({**counts, **usage_figures(model)}, metrics)
+    unread = counts["rows"] - counts["scored"]
+    log.info("score: %s triplets, %s without a score", f"{counts['rows']:,}", f"{unread:,}")
+
+
+def _counts(table: pl.DataFrame) -> dict[str, int]:
+    """Count the triplets with both scores, those not asked about, and answers without a number."""
+    scored = table["entailment_score"].is_not_null() & table["contradiction_score"].is_not_null()
+    unasked = table.select(flaw_expression().is_not_null()).to_series()
+    counts = {"scored": int(scored.sum()), "not_asked": int(unasked.sum())}
+    return {"rows": len(table), **counts, "unreadable": len(table) - sum(counts.values())}

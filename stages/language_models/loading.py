@@ -6,14 +6,18 @@ from pathlib import Path
 from stages.errors import PipelineError
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.scripted import ScriptedLanguageModel
+from stages.language_models.servers.settings import Server
 
 
-def load_language_model(folder: Path, *, dtype: str = "auto") -> LanguageModel:
+def load_language_model(
+    folder: Path, *, dtype: str = "auto", server: Server | None = None
+) -> LanguageModel:
     """Load the model that stage ``fetch`` put into ``folder``.
 
     Args:
-        folder: Holds source.json and, but for the scripted model, weights as safetensors.
+        folder: Holds source.json and, but for the scripted and served models, weights.
         dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware computes in it.
+        server: How a model behind a server is asked; the others do without.
 
     Raises:
         PipelineError: When the folder is not such a folder, or the model is of a kind that
@@ -23,11 +27,17 @@ def load_language_model(folder: Path, *, dtype: str = "auto") -> LanguageModel:
     if source["reference"] == "scripted:":
         return ScriptedLanguageModel()
     if source["reference"].startswith("api:"):
-        raise PipelineError(
-            f"models.llm.reference = {source['reference']}: servers cannot be asked yet.",
-            remedy="take a pypi:, hub: or path: reference for the language model.",
-        )
+        return _load_served(source["reference"], server)
     return _load_network(folder, identity=source["identity"], dtype=dtype)
+
+
+def _load_served(reference: str, server: Server | None) -> LanguageModel:
+    from stages.language_models.servers.model import ServedLanguageModel
+
+    if server is None:
+        message = f"{reference} cannot be asked without the settings of its server."
+        raise ValueError(message)
+    return ServedLanguageModel(reference.removeprefix("api:"), server)
 
 
 def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:

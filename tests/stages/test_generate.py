@@ -6,10 +6,11 @@ import pytest
 from stages import generate
 from stages.errors import PipelineError
 from stages.params import GenerateParams, load_params
-from stages.tables import SENTENCES, TRIPLETS, read_table, write_table
+from stages.tables import SENTENCES, TRIPLETS, read_json, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
-PARAMS = load_params(ROOT / "profiles/smoke.yaml").generate
+SMOKE = load_params(ROOT / "profiles/smoke.yaml")
+PARAMS = SMOKE.generate
 
 
 @pytest.fixture
@@ -26,9 +27,11 @@ def folder(tmp_path: Path, scripted_llm: Path) -> Path:
 def triplets(folder: Path, params: GenerateParams = PARAMS, **changes: object) -> pl.DataFrame:
     generate.run(
         params.model_copy(update=changes),
+        server=SMOKE.server,
         sentences=folder / "sentences.parquet",
         llm=folder / "llm",
         triplets=folder / "triplets.parquet",
+        metrics=folder / "generation.json",
         work=folder / ".work",
     )
     return read_table(folder / "triplets.parquet", TRIPLETS)
@@ -65,7 +68,7 @@ def test_without_a_fetched_model_the_error_says_what_to_run(folder: Path) -> Non
         triplets(folder)
 
 
-def test_a_server_is_refused_with_the_reason(folder: Path) -> None:
-    (folder / "llm/source.json").write_text('{"reference": "api:gpt", "identity": "api:gpt"}')
-    with pytest.raises(PipelineError, match="api:gpt: servers cannot be asked yet"):
-        triplets(folder)
+def test_finished_and_unfinished_triplets_are_counted(folder: Path) -> None:
+    triplets(folder)
+    counts = {"rows": 20, "finished": 20, "unfinished": 0}
+    assert read_json(folder / "generation.json") == counts

@@ -5,10 +5,11 @@ import pytest
 
 from stages import score
 from stages.params import load_params
-from stages.tables import SCORED, TRIPLETS, read_table, write_table
+from stages.tables import SCORED, TRIPLETS, read_json, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
-PARAMS = load_params(ROOT / "profiles/smoke.yaml").score
+SMOKE = load_params(ROOT / "profiles/smoke.yaml")
+PARAMS = SMOKE.score
 
 
 @pytest.fixture
@@ -30,9 +31,11 @@ def folder(tmp_path: Path, scripted_llm: Path) -> Path:
 def scored(folder: Path, **changes: object) -> pl.DataFrame:
     score.run(
         PARAMS.model_copy(update=changes),
+        server=SMOKE.server,
         triplets=folder / "triplets.parquet",
         llm=folder / "llm",
         scored=folder / "scored.parquet",
+        metrics=folder / "scoring.json",
         work=folder / ".work",
     )
     return read_table(folder / "scored.parquet", SCORED)
@@ -60,3 +63,17 @@ def test_an_answer_that_is_no_number_leaves_the_score_empty_and_the_answer_kept(
     table = scored(folder, method="generate")
     assert table["entailment_score"].is_null().all()
     assert table["entailment_answer"][0]
+
+
+@pytest.mark.parametrize(
+    ("method", "counts"),
+    [
+        ("likelihood", {"rows": 3, "scored": 2, "not_asked": 1, "unreadable": 0}),
+        ("generate", {"rows": 3, "scored": 0, "not_asked": 1, "unreadable": 2}),
+    ],
+)
+def test_triplets_are_counted_by_what_became_of_their_scores(
+    folder: Path, method: str, counts: dict[str, int]
+) -> None:
+    scored(folder, method=method)
+    assert read_json(folder / "scoring.json") == counts
