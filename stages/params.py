@@ -34,15 +34,26 @@ class ModelParams(Section):
     """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
 
 
+class OptionalModelParams(Section):
+    """A model that only some settings need."""
+
+    reference: str | None = Field(min_length=1)
+    """As for the others; null where no setting needs the model."""
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
+    """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
+
+
 class ModelsParams(Section):
-    """The three models of a run."""
+    """The models of a run."""
 
     llm: ModelParams
     """The language model that writes and judges the triplets."""
     base: ModelParams
     """The sentence encoder that training starts from."""
     guide: ModelParams
-    """The frozen sentence encoder that points out false negatives."""
+    """The frozen sentence encoder that points out false negatives, and the judge `encoder`."""
+    nli: OptionalModelParams
+    """The classifier of entailment behind the judge `nli`."""
 
 
 class PrepareParams(Section):
