@@ -123,23 +123,31 @@ def generate(
         )
 
 
-def score(
+def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     triplets: ReadTriplets = DATA / "triplets.parquet",
     llm: ReadLlm = MODELS / "llm",
+    guide: Annotated[Path, _read("The encoder of the judge `encoder`.")] = MODELS / "guide",
+    nli: Annotated[Path, _read("The classifier of the judge `nli`.")] = MODELS / "nli",
     scored: Annotated[Path, _write("Triplets with both similarities.")] = DATA / "scored.parquet",
+    calibration: Annotated[Path, _write("How each judge's scores came about.")] = (
+        REPORTS / "calibration.json"
+    ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
-    """Ask the language model how similar sentence and answers are.
+    """Ask the judges how similar sentence and answers are.
 
-    First half of Stage 2; the scale is 0 to 5. Thresholds are applied later, by `curate`, so that
-    changing them never asks the model again. A stopped run continues.
+    First half of Stage 2; the scale is 0 to 5. The language model judges, and
+    where score.judges names them, the guide's cosine and a classifier of
+    entailment. Thresholds are applied later, by `curate`, so that changing
+    them never asks a judge again. A stopped run continues.
 
     [bold]Examples[/]
 
       multicsr score
       dvc exp run -S score.method=expectation
+      dvc exp run -S 'score.judges=[llm,encoder]' -S score.combine=all
     """
     with timed("score", timing):
         from stages import score as stage
@@ -149,7 +157,10 @@ def score(
             load_params(params).score,
             triplets=triplets,
             llm=llm,
+            guide=guide,
+            nli=nli,
             scored=scored,
+            calibration=calibration,
             work=work_folder(work),
             progress=progress,
         )
