@@ -123,20 +123,23 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
         )
     from stages.judges.agreement import drawn, judged_pairs
     from stages.judges.loading import Folders, load_judge
+    from stages.judges.protocol import record
 
     table = drawn(_read(pairs), limit, seed=seed)
     folders = Folders(llm=llm, encoder=encoder, nli=nli)
-    judgements: dict[str, list[Judgement]] = {}
-    records = []
-    for name in dict.fromkeys(judges or [Name.LLM]):
-        one: Judge = load_judge(name, folders, method=method, dtype=dtype)
-        judgements[name] = judged_pairs(one, table, batch_pairs=batch, progress=progress)
-        records.append({"judge": name, **one.facts, "calibration": asdict(one.calibration)})
-        del one
+    # All are loaded before the first is asked: a fault in the last must not cost its answers.
+    asked: list[Judge] = [
+        load_judge(name, folders, method=method, dtype=dtype)
+        for name in dict.fromkeys(judges or [Name.LLM])
+    ]
+    judgements = {
+        one.name: judged_pairs(one, table, batch_pairs=batch, progress=progress) for one in asked
+    }
     rows = _agreements(judgements, table, seed=seed)
     _print(rows)
     if output is not None:
-        writer(output, table, judgements, {"judges": records, "figures": [*map(asdict, rows)]})
+        figures = {"judges": [*map(record, asked)], "figures": [*map(asdict, rows)]}
+        writer(output, table, judgements, figures)
         log.info("judge: the scores of %s pairs -> %s", f"{len(table):,}", output)
 
 
@@ -219,7 +222,7 @@ def _write_parquet(
     out: Path,
     table: "pl.DataFrame",
     judgements: "Mapping[str, list[Judgement]]",
-    record: Mapping[str, object],  # noqa: ARG001  a table has no place for it
+    figures: Mapping[str, object],  # noqa: ARG001  a table has no place for it
 ) -> None:
     from stages.tables import write_table
 
@@ -230,8 +233,8 @@ def _write_json(
     out: Path,
     table: "pl.DataFrame",
     judgements: "Mapping[str, list[Judgement]]",
-    record: Mapping[str, object],
+    figures: Mapping[str, object],
 ) -> None:
     from stages.tables import write_json
 
-    write_json({**record, "pairs": _with_scores(table, judgements).to_dicts()}, out)
+    write_json({**figures, "pairs": _with_scores(table, judgements).to_dicts()}, out)

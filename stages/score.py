@@ -8,8 +8,6 @@ already unusable (see ``stages.curation.flaws``) are not asked about; their scor
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +16,7 @@ from stages.curation.flaws import flaw_expression
 from stages.engines.shards import Plan, run_in_shards, source_digest
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
-from stages.judges.protocol import Judge, Judgement
+from stages.judges.protocol import Judge, Judgement, record
 from stages.params import ScoreParams
 from stages.progress import Progress, silent
 from stages.tables import SCORED, TRIPLETS, read_table, write_json, write_table
@@ -66,7 +64,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     for name in params.judges:
         judge = load_judge(name, folders, method=params.method, dtype=params.dtype)
         opinions[name] = _opinion(judge, table, params, work=work, progress=progress)
-        records.append(_record(judge))
+        records.append(record(judge))
         del judge
     result = combined(opinions, params.combine)
     write_table(result, scored)
@@ -112,10 +110,6 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
 
 def _usable() -> pl.Expr:
     return flaw_expression().is_null()
-
-
-def _record(judge: Judge) -> Mapping[str, object]:
-    return {"judge": judge.name, **judge.facts, "calibration": asdict(judge.calibration)}
 
 
 def _log_counts(scored: pl.DataFrame) -> None:

@@ -1,12 +1,12 @@
 """The seam to judges: anything that says how similar two sentences are, 0 to 5."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
 from stages.language_models.judging import Judgement, Pair
 
-__all__ = ["Calibration", "Judge", "Judgement", "Pair"]
+__all__ = ["Calibration", "Judge", "Judgement", "Pair", "record"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,8 @@ class Judge(Protocol):
 
     def judge(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """Return one judgement per pair of premise and hypothesis, in order."""
+
+
+def record(judge: Judge) -> dict[str, object]:
+    """Return, as JSON values, who ``judge`` is and how its scores come about."""
+    return {"judge": judge.name, **judge.facts, "calibration": asdict(judge.calibration)}
