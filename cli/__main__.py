@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import doctor_command, encoder_commands, inspect_command, params_commands, stage_commands
+from cli import (
+    doctor_command,
+    encoder_commands,
+    inspect_command,
+    judge_command,
+    params_commands,
+    stage_commands,
+)
 from cli.console import OUT, configure
 from cli.ending import run_to_its_end
 from cli.machine import own_version
@@ -16,7 +23,7 @@ from cli.quiet_libraries import quieten_libraries
 PANELS: dict[str, Sequence[Callable[..., Any]]] = {
     "Stages": stage_commands.STAGES,
     "Use the encoder": encoder_commands.COMMANDS,
-    "Look": (inspect_command.inspect,),
+    "Look": (inspect_command.inspect, judge_command.judge),
     "Set up": (doctor_command.doctor,),
 }
 EXAMPLES = """\

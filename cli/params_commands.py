@@ -152,10 +152,11 @@ def _below(key: str, prefix: str) -> bool:
 
 def allowed(field: "FieldInfo") -> str:
     """Say in words what a setting may be."""
-    from stages.params import choices
+    from stages.params import choices, is_list
 
     if listed := choices(field):
-        return "one of " + ", ".join(str(value) for value in listed)
+        named = ", ".join(str(value) for value in listed)
+        return f"a list, each once: {named}" if is_list(field) else f"one of {named}"
     annotation = str(getattr(field.annotation, "__name__", field.annotation))
     parts = [KINDS.get(part.strip(), part.strip()) for part in annotation.split("|")]
     kind = " or ".join("null" if part == "None" else part for part in parts)

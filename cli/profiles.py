@@ -58,9 +58,11 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def spelled(value: object) -> str:
     """Write a value as params.yaml does.
 
-    >>> spelled(None), spelled(True), spelled(0.5), spelled("few_shot")
-    ('null', 'true', '0.5', 'few_shot')
+    >>> spelled(None), spelled(True), spelled(0.5), spelled("few_shot"), spelled(["llm", "nli"])
+    ('null', 'true', '0.5', 'few_shot', '[llm, nli]')
     """
+    if isinstance(value, list):
+        return f"[{', '.join(map(spelled, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)

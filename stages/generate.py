@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.engines.shards import Plan, run_in_shards, source_digest
+from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import (
     HYPOTHESES,
@@ -31,21 +32,7 @@ from stages.tables import SENTENCES, TRIPLETS, read_table, write_json, write_tab
 
 log = logging.getLogger(__name__)
 
-CODE = (
-    "stages.equations.contrastive_decoding",
-    "stages.language_models.causal",
-    "stages.language_models.contrastive_writing",
-    "stages.language_models.hosting",
-    "stages.language_models.prefixed_attention",
-    "stages.language_models.prompts",
-    "stages.language_models.randomness",
-    "stages.language_models.scripted",
-    "stages.language_models.servers.model",
-    "stages.language_models.servers.replies",
-    "stages.language_models.seq2seq",
-    "stages.language_models.tokens",
-    "stages.generate",
-)
+CODE = (*LANGUAGE_MODEL_CODE, "stages.language_models.prompts", "stages.generate")
 """What shapes an answer besides weights, prompts and settings."""
 
 

@@ -6,9 +6,9 @@ No setting has a default here: params.yaml shows every value in force.
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -19,6 +19,15 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
+JudgeName = Literal["llm", "encoder", "nli"]
+Combine = Literal["min", "mean", "all"]
+
+
+def _each_once(judges: tuple[JudgeName, ...]) -> tuple[JudgeName, ...]:
+    if len(set(judges)) < len(judges):
+        message = "a judge is named twice"
+        raise ValueError(message)
+    return judges
 
 
 class Section(BaseModel):
@@ -36,15 +45,26 @@ class ModelParams(Section):
     """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
 
 
+class OptionalModelParams(Section):
+    """A model that only some settings need."""
+
+    reference: str | None = Field(min_length=1)
+    """As for the others; null where no setting needs the model."""
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
+    """Checksum of the wheel, 64 hexadecimal digits; required for `pypi:`, null for the others."""
+
+
 class ModelsParams(Section):
-    """The three models of a run."""
+    """The models of a run."""
 
     llm: ModelParams
     """The language model that writes and judges the triplets."""
     base: ModelParams
     """The sentence encoder that training starts from."""
     guide: ModelParams
-    """The frozen sentence encoder that points out false negatives."""
+    """The frozen sentence encoder that points out false negatives, and the judge `encoder`."""
+    nli: OptionalModelParams
+    """The classifier of entailment behind the judge `nli`."""
 
 
 class ServerParams(Section):
@@ -119,10 +139,14 @@ class GenerateParams(Section):
 
 
 class ScoreParams(Section):
-    """Stage 2, scoring: the language model's similarity of premise and answer, 0 to 5."""
+    """Stage 2, scoring: the judges' similarity of premise and answer, 0 to 5."""
 
+    judges: Annotated[tuple[JudgeName, ...], AfterValidator(_each_once)] = Field(min_length=1)
+    """Who judges: the language model, the guide's cosine, the classifier `models.nli`."""
+    combine: Combine
+    """Of several judges: the least or mean score; `all` takes the least a and the greatest b."""
     method: ScoreMethod
-    """`generate` reads a number, `expectation` weighs digits, `likelihood` mutual information."""
+    """How `llm` judges: it writes a number, weighs digits, or by mutual information."""
     batch_triplets: int = Field(ge=1)
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)
@@ -238,13 +262,19 @@ def load_params(path: Path) -> Params:
     """
     values = read_yaml(path)
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         faults = "\n".join(f"    {fault}" for fault in _faults(error))
         raise PipelineError(
             f"{path} does not say what the pipeline needs:\n{faults}",
             remedy="mend these lines; `multicsr params explain` says what every setting does.",
         ) from error
+    if "nli" in params.score.judges and params.models.nli.reference is None:
+        raise PipelineError(
+            f"{path}: score.judges names nli, but models.nli.reference is null.",
+            remedy="name a classifier in models.nli, or leave nli out of score.judges.",
+        )
+    return params
 
 
 def read_yaml(path: Path) -> Any:
@@ -310,5 +340,11 @@ def _nearest(key: str) -> str:
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:
-    """Return the values a setting may take when they are a closed list, else nothing."""
-    return get_args(field.annotation) if "Literal" in str(field.annotation) else ()
+    """Return the values a setting, or each entry of it, may take when they are a closed list."""
+    kind = get_args(field.annotation)[0] if is_list(field) else field.annotation
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def is_list(field: FieldInfo) -> bool:
+    """Say whether a setting is a list of values."""
+    return get_origin(field.annotation) is tuple

@@ -41,6 +41,7 @@ def _settings(params: Params) -> Settings:
         models=tuple(
             Model(role=role, reference=model.reference, sha256=model.sha256)
             for role, model in params.models
+            if model.reference is not None
         ),
         thresholds=Thresholds(alpha=curate.alpha, beta=curate.beta, gamma=curate.gamma),
         dev=params.train.dev,

@@ -1,22 +1,25 @@
-"""Stage ``score``: the language model says how similar premise and answers are.
+"""Stage ``score``: the judges say how similar premise and answers are.
 
-triplets.parquet + models/llm -> scored.parquet, scoring.json
+triplets.parquet + models/llm, guide, nli -> scored.parquet
+                                             scoring.json       counts, usage of a server
+                                             calibration.json   how scores came about
 
 a = ``entailment_score`` and b = ``contradiction_score``, both in [0, 5]. Triplets whose text is
 already unusable (see ``stages.curation.flaws``) are not asked about; their scores stay empty.
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from stages.curation.flaws import flaw_expression
 from stages.engines.shards import Plan, run_in_shards, source_digest
-from stages.language_models.judging import Judgement, judge
-from stages.language_models.loading import load_language_model
-from stages.language_models.prompts import Instruction, load_prompts
+from stages.judges.by_language_model import LanguageModelJudge
+from stages.judges.combining import READINGS, combined
+from stages.judges.loading import Folders, load_judge
+from stages.judges.protocol import Judge, Judgement, record
+from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.servers.account import accounted, usage_figures
 from stages.language_models.servers.settings import Server
@@ -26,89 +29,106 @@ from stages.tables import SCORED, TRIPLETS, read_table, write_json, write_table
 
 log = logging.getLogger(__name__)
 
-CODE = (
-    "stages.curation.flaws",
-    "stages.equations.similarity_scores",
-    "stages.language_models.causal",
-    "stages.language_models.contrastive_writing",
-    "stages.language_models.hosting",
-    "stages.language_models.judging",
-    "stages.language_models.prefixed_attention",
-    "stages.language_models.scripted",
-    "stages.language_models.servers.model",
-    "stages.language_models.servers.replies",
-    "stages.language_models.seq2seq",
-    "stages.language_models.tokens",
-    "stages.score",
-)
-"""What shapes a score besides the weights and the method."""
-PROMPTS = "few_shot"
-"""Prompt set whose first entailment instruction is the paraphrase prompt of ``likelihood``."""
+CODE = {
+    "llm": (
+        "stages.judges.by_language_model",
+        "stages.language_models.judging",
+        *LANGUAGE_MODEL_CODE,
+    ),
+    "encoder": ("stages.encoders.embedding", "stages.judges.by_cosine"),
+    "nli": ("stages.judges.by_entailment",),
+}
+"""What shapes each judge's scores besides its weights and settings, and ``COMMON_CODE``."""
+COMMON_CODE = ("stages.curation.flaws", "stages.equations.similarity_scores", "stages.score")
 UNSCORED = Judgement(score=None, answer="")
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """Everything that turns triplets into scored triplets."""
-
-    model: LanguageModel
-    method: str
-    instruction: Instruction
-
-    def score(self, triplets: pl.DataFrame) -> pl.DataFrame:
-        """Return SCORED for a batch of TRIPLETS."""
-        usable = triplets.select(flaw_expression().is_null()).to_series().to_list()
-        rows = [row for row, use in zip(triplets.iter_rows(named=True), usable, strict=True) if use]
-        pairs = [(row["premise"], row[h]) for row in rows for h in ("entailment", "contradiction")]
-        judged = iter(
-            judge(self.model, pairs, method=self.method, instruction=self.instruction)
-            if pairs
-            else []
-        )
-        both = [(next(judged), next(judged)) if use else (UNSCORED, UNSCORED) for use in usable]
-        return triplets.with_columns(
-            pl.Series("entailment_score", [a.score for a, _ in both], dtype=pl.Float64),
-            pl.Series("contradiction_score", [b.score for _, b in both], dtype=pl.Float64),
-            pl.Series("entailment_answer", [a.answer for a, _ in both], dtype=pl.String),
-            pl.Series("contradiction_answer", [b.answer for _, b in both], dtype=pl.String),
-        )
-
-
-def run(  # noqa: PLR0913 (one argument a file of the stage)
+def run(  # noqa: PLR0913  as many paths as the stage has files
     params: ScoreParams,
     *,
     server: ServerParams,
     triplets: Path,
     llm: Path,
+    guide: Path,
+    nli: Path,
     scored: Path,
     metrics: Path,
+    calibration: Path,
     work: Path,
     progress: Progress = silent,
 ) -> None:
-    """Write ``scored``, all ``triplets`` with both similarities, and count them in ``metrics``."""
+    """Write ``scored``: all ``triplets`` with both similarities; ``metrics`` and ``calibration``.
+
+    Every judge's finished shards are kept on their own: another judge, or another way to combine
+    them, asks none of them again. Only one judge is in memory at a time.
+    """
     table = read_table(triplets, TRIPLETS)
-    model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
-    prompts = load_prompts(PROMPTS)
-    scorer = Scorer(model, params.method, prompts.entailment[0])
+    folders = Folders(llm=llm, encoder=guide, nli=nli)
+    served = Server(**server.model_dump())
+    opinions: dict[str, pl.DataFrame] = {}
+    records: list[dict[str, object]] = []
+    usage: dict[str, dict[str, float]] = {}
+    for name in params.judges:
+        judge = load_judge(name, folders, method=params.method, dtype=params.dtype, server=served)
+        opinions[name] = _opinion(judge, table, params, work=work, progress=progress)
+        records.append(record(judge))
+        usage |= usage_figures(_language_model(judge))
+        del judge
+    result = combined(opinions, params.combine)
+    write_table(result, scored)
+    how_a, how_b = READINGS[params.combine]
+    write_json({"judges": records, "combine": {"a": how_a, "b": how_b}}, calibration)
+    counts = _counts(result)
+    write_json({**counts, **usage}, metrics)
+    log.info(
+        "score: %s triplets; %s not asked about, as their text has a flaw; %s with an answer that "
+        "could not be read",
+        *(f"{counts[what]:,}" for what in ("rows", "not_asked", "unreadable")),
+    )
+
+
+def _opinion(
+    judge: Judge, table: pl.DataFrame, params: ScoreParams, *, work: Path, progress: Progress
+) -> pl.DataFrame:
+    """Return SCORED as this judge alone would have it."""
     plan = Plan(
         stage="score",
         facts={
-            "method": params.method,
-            "model": model.identity,
-            "prompts": prompts.digest,
-            "code": source_digest(*CODE),
+            "judge": judge.name,
+            **judge.facts,
+            "code": source_digest(*CODE[judge.name], *COMMON_CODE),
         },
         schema=SCORED,
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
     )
-    with accounted(model, plan.folder(work, table)):
-        result = run_in_shards(table, scorer.score, plan, work=work, progress=progress)
-    write_table(result, scored)
-    counts = _counts(result)
-    write_json({**counts, **usage_figures(model)}, metrics)
-    unread = counts["rows"] - counts["scored"]
-    log.info("score: %s triplets, %s without a score", f"{counts['rows']:,}", f"{unread:,}")
+    with accounted(_language_model(judge), plan.folder(work, table)):
+        return run_in_shards(
+            table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress
+        )
+
+
+def _language_model(judge: Judge) -> LanguageModel | None:
+    return judge.model if isinstance(judge, LanguageModelJudge) else None
+
+
+def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
+    """Return SCORED for a batch of TRIPLETS."""
+    usable = triplets.select(_usable()).to_series().to_list()
+    rows = [row for row, use in zip(triplets.iter_rows(named=True), usable, strict=True) if use]
+    pairs = [(row["premise"], row[h]) for row in rows for h in ("entailment", "contradiction")]
+    judged = iter(judge.judge(pairs) if pairs else [])
+    both = [(next(judged), next(judged)) if use else (UNSCORED, UNSCORED) for use in usable]
+    return triplets.with_columns(
+        pl.Series("entailment_score", [a.score for a, _ in both], dtype=pl.Float64),
+        pl.Series("contradiction_score", [b.score for _, b in both], dtype=pl.Float64),
+        pl.Series("entailment_answer", [a.answer for a, _ in both], dtype=pl.String),
+        pl.Series("contradiction_answer", [b.answer for _, b in both], dtype=pl.String),
+    )
+
+
+def _usable() -> pl.Expr:
+    return flaw_expression().is_null()
 
 
 def _counts(table: pl.DataFrame) -> dict[str, int]:

@@ -32,7 +32,13 @@ def real_models() -> dict[str, Path]:
         folders = {name: ROOT / ".work/test-models" / name for name in folders}
     if not all((folder / "source.json").is_file() for folder in folders.values()):
         params = load_params(ROOT / "profiles/starter.yaml").models
-        fetch.run(params, llm=folders["llm"], base=folders["base"], guide=folders["guide"])
+        fetch.run(
+            params,
+            llm=folders["llm"],
+            base=folders["base"],
+            guide=folders["guide"],
+            nli=ROOT / ".work/test-models/nli",
+        )
     return folders
 
 

@@ -1,12 +1,15 @@
 """Stage 2 of MultiCSR: similarities from what a language model thinks of two sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 GREATEST_SCORE = 5.0
+ANCHORED_SHARE = 0.05
+"""How far from the ends of the scale :func:`logistic_score` puts its two anchors."""
 
 
 def expected_digit(log_probabilities: Floats) -> Floats:
@@ -52,3 +55,32 @@ def scaled_score(ratio: Floats, *, low: float, high: float) -> Floats:
     """
     scaled: Floats = np.clip((ratio - low) / (high - low), 0.0, 1.0) * GREATEST_SCORE
     return scaled
+
+
+def logistic_score(ratio: Floats, *, low: float, high: float) -> Floats:
+    """Map ``ratio`` to (0, 5) along an S so that ``low`` becomes 0.25 and ``high`` 4.75.
+
+    Unlike :func:`scaled_score` it keeps the order of any two ratios, also beyond ``low`` and
+    ``high``: nothing is clipped into a tie.
+
+    >>> logistic_score(np.array([-0.5, 0.0, 0.5, 1.0, 1.5]), low=0.0, high=1.0).round(2).tolist()
+    [0.01, 0.25, 2.5, 4.75, 4.99]
+    """
+    steepness = 2 * np.log(1 / ANCHORED_SHARE - 1) / (high - low)
+    score: Floats = GREATEST_SCORE * expit(steepness * (ratio - (low + high) / 2))
+    return score
+
+
+def combined_scores(scores: Floats, how: str) -> Floats:
+    """Make one score a pair out of those of several judges.
+
+    Args:
+        scores: ``(judges, pairs)`` in [0, 5]; NaN where a judge could not be read.
+        how: ``min``, ``mean`` or ``max``.
+
+    Returns:
+        ``(pairs,)`` in [0, 5]; NaN where any judge could not be read: what one judge has left out
+        cannot be known from the others.
+    """
+    functions: dict[str, Callable[..., Floats]] = {"min": np.min, "mean": np.mean, "max": np.max}
+    return functions[how](scores, axis=0)

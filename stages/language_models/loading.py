@@ -8,6 +8,21 @@ from stages.language_models.protocol import LanguageModel
 from stages.language_models.scripted import ScriptedLanguageModel
 from stages.language_models.servers.settings import Server
 
+CODE = (
+    "stages.equations.contrastive_decoding",
+    "stages.language_models.causal",
+    "stages.language_models.contrastive_writing",
+    "stages.language_models.hosting",
+    "stages.language_models.prefixed_attention",
+    "stages.language_models.randomness",
+    "stages.language_models.scripted",
+    "stages.language_models.seq2seq",
+    "stages.language_models.servers.model",
+    "stages.language_models.servers.replies",
+    "stages.language_models.tokens",
+)
+"""What shapes a model's answers besides its weights and what it is asked."""
+
 
 def load_language_model(
     folder: Path, *, dtype: str = "auto", server: Server | None = None
@@ -35,8 +50,10 @@ def _load_served(reference: str, server: Server | None) -> LanguageModel:
     from stages.language_models.servers.model import ServedLanguageModel
 
     if server is None:
-        message = f"{reference} cannot be asked without the settings of its server."
-        raise ValueError(message)
+        raise PipelineError(
+            f"{reference} cannot be asked without the section server of params.yaml.",
+            remedy="name a params file that has it: --params params.yaml.",
+        )
     return ServedLanguageModel(reference.removeprefix("api:"), server)
 
 

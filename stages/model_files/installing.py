@@ -1,10 +1,11 @@
 """From a reference to a folder of model files under models/."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stages.errors import PipelineError
@@ -41,17 +42,33 @@ def install(text: str, *, sha256: str | None, folder: Path, random_encoder: Rand
             weights or code instead of safetensors.
     """
     reference = parse_reference(text)
+    with _replacing(folder) as fresh:
+        _fill(reference, fresh, text=text, sha256=sha256, random_encoder=random_encoder)
+        _check_files(fresh, text)
+        _write_source(fresh, reference=text, sha256=sha256, identity=f"{text}#{_digest(fresh)}")
+
+
+def install_nothing(folder: Path) -> None:
+    """Leave in ``folder`` only the note that no model is named: every output of DVC must exist."""
+    with _replacing(folder) as fresh:
+        _write_source(fresh, reference=None, sha256=None, identity=None)
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``folder`` when the block ends well."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         fresh = Path(scratch) / "model"
         fresh.mkdir()
-        _fill(reference, fresh, text=text, sha256=sha256, random_encoder=random_encoder)
-        _check_files(fresh, text)
-        source = {"reference": text, "sha256": sha256, "identity": f"{text}#{_digest(fresh)}"}
-        (fresh / SOURCE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+        yield fresh
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         fresh.rename(folder)
+
+
+def _write_source(folder: Path, **source: str | None) -> None:
+    (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
 
 
 def _fill(

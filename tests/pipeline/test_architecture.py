@@ -25,6 +25,10 @@ SIDEWAYS = {
     ("encoders", "engines"),
     ("language_models", "engines"),
     ("training", "engines"),
+    ("judges", "encoders"),
+    ("judges", "engines"),
+    ("judges", "evaluation"),
+    ("judges", "language_models"),
 }
 
 

@@ -69,4 +69,25 @@ def test_every_setting_explains_itself() -> None:
 def test_closed_lists_of_values_are_known() -> None:
     fields = dict(settings())
     assert choices(fields["score.method"]) == ("generate", "expectation", "likelihood")
+    assert choices(fields["score.judges"]) == ("llm", "encoder", "nli")
     assert choices(fields["curate.gamma"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("judges", "fault"),
+    [
+        ("[]", "at least 1 item"),
+        ("[llm, llm]", "a judge is named twice"),
+        ("[llm, jury]", "'llm', 'encoder' or 'nli'"),
+    ],
+)
+def test_the_judges_are_some_of_three_each_once(tmp_path: Path, judges: str, fault: str) -> None:
+    path = faulty(tmp_path, ("judges: [llm]", f"judges: {judges}"))
+    with pytest.raises(PipelineError, match=fault):
+        load_params(path)
+
+
+def test_the_judge_nli_needs_a_model_and_is_told_so_before_anything_runs(tmp_path: Path) -> None:
+    path = faulty(tmp_path, ("judges: [llm]", "judges: [llm, nli]"))
+    with pytest.raises(PipelineError, match=r"models\.nli\.reference is null"):
+        load_params(path)

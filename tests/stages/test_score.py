@@ -4,8 +4,12 @@ import polars as pl
 import pytest
 
 from stages import score
+from stages.encoders.tiny import write_random_encoder
+from stages.errors import PipelineError
+from stages.model_files.installing import install_nothing
 from stages.params import load_params
 from stages.tables import SCORED, TRIPLETS, read_json, read_table, write_table
+from tests.judges.classifiers import write_classifier
 
 ROOT = Path(__file__).parents[2]
 SMOKE = load_params(ROOT / "profiles/smoke.yaml")
@@ -34,8 +38,11 @@ def scored(folder: Path, **changes: object) -> pl.DataFrame:
         server=SMOKE.server,
         triplets=folder / "triplets.parquet",
         llm=folder / "llm",
+        guide=folder / "guide",
+        nli=folder / "nli",
         scored=folder / "scored.parquet",
         metrics=folder / "scoring.json",
+        calibration=folder / "calibration.json",
         work=folder / ".work",
     )
     return read_table(folder / "scored.parquet", SCORED)
@@ -77,3 +84,78 @@ def test_triplets_are_counted_by_what_became_of_their_scores(
 ) -> None:
     scored(folder, method=method)
     assert read_json(folder / "scoring.json") == counts
+
+
+@pytest.fixture
+def panel(folder: Path) -> Path:
+    """The folder with a tiny encoder and a tiny classifier beside the scripted model."""
+    write_random_encoder(folder / "guide", seed=1)
+    write_classifier(folder / "nli")
+    return folder
+
+
+def scores(table: pl.DataFrame) -> pl.DataFrame:
+    return table.select("entailment_score", "contradiction_score").drop_nulls()
+
+
+def test_several_judges_are_combined_and_each_is_quoted(panel: Path) -> None:
+    alone = {name: scored(panel, judges=(name,)) for name in ("llm", "encoder", "nli")}
+    together = scored(panel, judges=tuple(alone), combine="all")
+    for side, extreme in (("entailment", min), ("contradiction", max)):
+        column = f"{side}_score"
+        said = zip(*(table[column].to_list()[:2] for table in alone.values()), strict=True)
+        assert together[column].to_list() == [*map(extreme, said), None]
+        for name, table in alone.items():
+            assert f"{name} {table[column][0]:.2f} (" in together[f"{side}_answer"][0]
+    assert together["entailment_answer"][2] == ""
+
+
+def test_every_score_of_every_judge_lies_in_0_to_5(panel: Path) -> None:
+    for name in ("llm", "encoder", "nli"):
+        table = scores(scored(panel, judges=(name,)))
+        assert len(table) == 2
+        assert table.min_horizontal().min() >= 0  # type: ignore[operator]
+        assert table.max_horizontal().max() <= 5  # type: ignore[operator]
+
+
+def test_the_least_score_is_at_most_the_mean(panel: Path) -> None:
+    least, mean = (
+        scores(scored(panel, judges=("llm", "encoder"), combine=how)) for how in ("min", "mean")
+    )
+    assert (least.to_numpy() <= mean.to_numpy()).all()
+
+
+def test_another_way_to_combine_asks_no_judge_again(panel: Path) -> None:
+    scored(panel, judges=("llm", "encoder"), combine="mean")
+    shards = {file: file.stat().st_mtime_ns for file in (panel / ".work/score").rglob("*.parquet")}
+    assert len(shards) == 2
+    scored(panel, judges=("encoder", "llm"), combine="all")
+    scored(panel, judges=("llm",))
+    after = {file: file.stat().st_mtime_ns for file in (panel / ".work/score").rglob("*.parquet")}
+    assert after == shards
+
+
+def test_how_scores_came_about_is_saved(panel: Path) -> None:
+    scored(panel, judges=("llm", "encoder", "nli"), combine="all", method="likelihood")
+    saved = read_json(panel / "calibration.json")
+    assert saved["combine"] == {"a": "min", "b": "max"}
+    assert [record["judge"] for record in saved["judges"]] == ["llm", "encoder", "nli"]
+    assert saved["judges"][0]["method"] == "likelihood"
+    for record in saved["judges"]:
+        assert record["model"]
+        assert record["calibration"]["low"] < record["calibration"]["high"]
+
+
+def test_the_judge_nli_without_a_classifier_is_refused(folder: Path) -> None:
+    install_nothing(folder / "nli")
+    with pytest.raises(PipelineError, match=r"models\.nli\.reference"):
+        scored(folder, judges=("nli",))
+
+
+def test_the_log_tells_the_unasked_from_the_unreadable(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        scored(folder, method="generate")
+    assert "3 triplets; 1 not asked about" in caplog.text
+    assert "; 2 with an answer that could not be read" in caplog.text

@@ -76,6 +76,9 @@ def scores(folder: Path, hostile: Hostile, *, method: str) -> pl.DataFrame:
         llm=folder / "llm",
         scored=folder / "scored.parquet",
         metrics=folder / "scoring.json",
+        guide=folder / "guide",
+        nli=folder / "nli",
+        calibration=folder / "calibration.json",
         work=folder / ".work",
     )
     return read_table(folder / "scored.parquet", SCORED)

@@ -9,7 +9,6 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from stages.errors import PipelineError
-from stages.language_models.protocol import LanguageModel
 from stages.language_models.servers.settings import Server
 from stages.tables import write_json
 
@@ -92,7 +91,7 @@ class Metered(Protocol):
 
 
 @contextmanager
-def accounted(model: LanguageModel, folder: Path) -> Iterator[None]:
+def accounted(model: object, folder: Path) -> Iterator[None]:
     """Keep the account of a metered model in ``folder`` and close the model at the end.
 
     Models that run here are left alone.
@@ -105,6 +104,6 @@ def accounted(model: LanguageModel, folder: Path) -> Iterator[None]:
         yield
 
 
-def usage_figures(model: LanguageModel) -> dict[str, dict[str, float]]:
+def usage_figures(model: object) -> dict[str, dict[str, float]]:
     """Return what a metered model has used under the key ``server``; nothing for the others."""
     return {"server": model.account.figures()} if isinstance(model, Metered) else {}

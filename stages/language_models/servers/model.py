@@ -95,6 +95,16 @@ class ServedLanguageModel:
                 f"all tokens, and {self.identity} gives answers only.",
                 remedy="set generate.plausibility to 0, or take a model that runs here.",
             )
+        for name, excluded in (
+            ("top_k", decoding.top_k),
+            ("no_repeat_ngram", decoding.no_repeat_ngram),
+        ):
+            if excluded:
+                raise PipelineError(
+                    f"generate.{name} = {excluded} is no option of the protocol that "
+                    f"{self.identity} is asked by.",
+                    remedy=f"set generate.{name} to 0, or take a model that runs here.",
+                )
 
     async def _write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer | None]:
         slots = asyncio.Semaphore(self._server.concurrency)

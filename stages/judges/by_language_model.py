@@ -1,0 +1,50 @@
+"""The judge ``llm``: a language model, asked in one of three ways."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stages.judges.protocol import Calibration, Judgement, Pair
+from stages.language_models.judging import PARAPHRASED, UNRELATED, judge
+from stages.language_models.prompts import load_prompts
+from stages.language_models.protocol import LanguageModel
+
+PROMPTS = "few_shot"
+"""Prompt set whose first entailment instruction is the paraphrase prompt of ``likelihood``."""
+CALIBRATIONS = {
+    "generate": Calibration("the number that the model writes", "as it is"),
+    "expectation": Calibration("the digits 0 to 5 weighted by their probability", "as it is"),
+    "likelihood": Calibration(
+        "mutual information of the two sentences over their own information",
+        "logistic",
+        UNRELATED,
+        PARAPHRASED,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LanguageModelJudge:
+    """Asks ``model`` by ``method``, a key of ``CALIBRATIONS``."""
+
+    model: LanguageModel
+    method: str
+    name: str = "llm"
+
+    @property
+    def calibration(self) -> Calibration:
+        """How the method's measure becomes a score."""
+        return CALIBRATIONS[self.method]
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Model, method and prompts."""
+        return {
+            "model": self.model.identity,
+            "method": self.method,
+            "prompts": load_prompts(PROMPTS).digest,
+        }
+
+    def judge(self, pairs: Sequence[Pair]) -> list[Judgement]:
+        """Return what the model makes of ``pairs``; no score where its answer is no number."""
+        instruction = load_prompts(PROMPTS).entailment[0]
+        return judge(self.model, pairs, method=self.method, instruction=instruction)
