@@ -42,7 +42,7 @@ def kind(module: str) -> str:
     return module.split(".")[1]
 
 
-ARROWS = [(module, target) for module in modules() for target in imported(module)]
+ARROWS = [(module, target) for module in modules() for target in sorted(imported(module))]
 
 
 def test_every_verb_is_there() -> None:
