@@ -24,7 +24,7 @@ repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/rep
 	@echo "report:  file://$(CURDIR)/reports/report.html"
 
 test: $(READY)  ## Run the quick tests, offline
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models
