@@ -8,7 +8,7 @@ two prompts a sentence serve four branches.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -44,6 +44,8 @@ class Writer:
     prompts: PromptSet
     noisy: str
     """Kind of the noisy instruction, see ``noisy_prompt``."""
+    chat: bool
+    """Whether prompts stand in the model's chat template."""
     decoding: Decoding
 
     def write(self, sentences: pl.DataFrame) -> pl.DataFrame:
@@ -78,10 +80,11 @@ class Writer:
         self, row: tuple[str, str], wanted: Instruction, opposite: Instruction, hypothesis: str
     ) -> Request:
         key, sentence = row
-        noisy = None
+        told, noisy = wanted.prompt(sentence), None
         if self.decoding.omega != 0:
             noisy = noisy_prompt(self.noisy, sentence, wanted=wanted, opposite=opposite)
-        return Request(wanted.prompt(sentence), noisy, key=f"{key}/{hypothesis}")
+            noisy = replace(noisy, chat=self.chat)
+        return Request(replace(told, chat=self.chat), noisy, key=f"{key}/{hypothesis}")
 
 
 def run(  # noqa: PLR0913 (one argument a file of the stage)
@@ -102,7 +105,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     table = read_table(sentences, SENTENCES)
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
     model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
-    writer = Writer(model, load_prompts(params.prompts), params.noisy, decoding)
+    writer = Writer(model, load_prompts(params.prompts), params.noisy, params.chat, decoding)
     plan = Plan(
         stage="generate",
         facts={
@@ -110,6 +113,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             "model": model.identity,
             "prompts": writer.prompts.digest,
             "noisy": writer.noisy,
+            "chat": writer.chat,
             "code": source_digest(*CODE),
         },
         schema=TRIPLETS,

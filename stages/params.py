@@ -112,6 +112,8 @@ class GenerateParams(Section):
 
     prompts: str = Field(min_length=1)
     """Prompt set: a name in stages/language_models/prompts, or the path of a YAML file."""
+    chat: bool
+    """Put prompts into the model's chat template; for instruction-tuned decoder-only models."""
     omega: float
     """Weight of the noisy instruction; 0 is plain generation at half the cost, the paper 0.3."""
     noisy: NoisyKind

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from stages.errors import PipelineError
 from stages.language_models import prefixed_attention
 from stages.language_models.contrastive_writing import prompts_of, write_tokens
 from stages.language_models.hosting import hosts
@@ -82,7 +83,7 @@ class CausalLanguageModel:
         """Return one answer per request, in the order asked."""
         if not requests:
             return []
-        asked = prompts_of(requests, omega=decoding.omega)
+        asked = [self._said(prompt) for prompt in prompts_of(requests, omega=decoding.omega)]
         distinct = list(dict.fromkeys(asked))
         read = self._prefill(distinct, [self._tokens(prompt.suffix) for prompt in distinct])
         row_of = dict(zip(distinct, read.rows, strict=True))
@@ -101,6 +102,7 @@ class CausalLanguageModel:
         A prompt is computed once for all its continuations, texts of like length go together, and
         what another prompt begins with is read off when that prompt is computed.
         """
+        pairs = [(self._said(prompt), text) for prompt, text in pairs]
         texts = [self._tokens(text) for _, text in pairs]
         suffixes = {prompt: self._tokens(prompt.suffix) for prompt, _ in pairs}
         asked: dict[Prompt, list[int]] = defaultdict(list)
@@ -209,6 +211,26 @@ class CausalLanguageModel:
     def _logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self._model.get_output_embeddings()(hidden)
         return logits.float()
+
+    def _said(self, prompt: Prompt) -> Prompt:
+        """Return the text that the model is to continue: a chat prompt inside its template."""
+        if not prompt.chat:
+            return prompt
+        said = [{"role": "user", "content": prompt.text}]
+        try:
+            whole = self._tokenizer.apply_chat_template(
+                said, tokenize=False, add_generation_prompt=True
+            )
+        except ValueError as error:
+            raise PipelineError(
+                "generate.chat = true, but the language model's tokenizer has no chat template.",
+                remedy="set generate.chat to false, or take an instruction-tuned model.",
+            ) from error
+        # Cut where it was cut before, so that the rows go on sharing what comes first.
+        head, found, tail = str(whole).partition(prompt.text)
+        if not found:
+            return Prompt("", str(whole))
+        return Prompt(head + prompt.prefix, prompt.suffix + tail)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

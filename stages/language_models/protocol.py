@@ -15,6 +15,8 @@ class Prompt:
 
     prefix: str
     suffix: str
+    chat: bool = False
+    """Whether the text is what a user says in the model's chat template."""
 
     @property
     def text(self) -> str:

@@ -1,6 +1,7 @@
 """The batched, cached, prefix-sharing model against plain passes without any of these."""
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.equations.contrastive_decoding import contrastive_scores, draw
+from stages.errors import PipelineError
 from stages.language_models import tokens
 from stages.language_models.causal import CausalLanguageModel
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
@@ -42,6 +44,9 @@ def requests_for(sentences: list[str], *, prefixed: bool = True) -> list[Request
             Request(other, same, f"{sentence}/c"),
         )
     ]
+
+
+ASKED = requests_for(SENTENCES)
 
 
 def written_without_cache(
@@ -186,6 +191,44 @@ def test_log_likelihoods_do_not_depend_on_how_many_go_at_once(
     together = model.log_likelihoods(pairs)
     monkeypatch.setattr(tokens, "ROWS_AT_ONCE", 3)
     assert model.log_likelihoods(pairs) == pytest.approx(together, abs=1e-4)
+
+
+CHAT = "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}|{% endfor %}<assistant>"
+
+
+def test_a_chat_prompt_is_asked_inside_the_template(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    talking = copy.deepcopy(tokenizer)
+    talking.chat_template = CHAT
+    model = CausalLanguageModel(llama, talking, identity="llama")
+    chat = [replace(r, wanted=in_chat(r.wanted), noisy=in_chat(r.noisy)) for r in ASKED]
+    plain = [replace(r, wanted=rendered(r.wanted), noisy=rendered(r.noisy)) for r in ASKED]
+    assert model.write(chat, SAMPLED) == model.write(plain, SAMPLED)
+    assert model.log_likelihoods([(chat[0].wanted, " yes")]) == pytest.approx(
+        model.log_likelihoods([(plain[0].wanted, " yes")]), abs=1e-4
+    )
+    assert len(model._prefixes) == len({request.wanted.prefix for request in ASKED})
+
+
+def test_a_model_without_a_chat_template_says_so(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    chat = [replace(r, wanted=in_chat(r.wanted), noisy=in_chat(r.noisy)) for r in ASKED]
+    with pytest.raises(PipelineError, match=r"no chat template(.|\n)*generate\.chat"):
+        model.write(chat, GREEDY)
+
+
+def in_chat(prompt: Prompt | None) -> Prompt:
+    assert prompt is not None
+    return replace(prompt, chat=True)
+
+
+def rendered(prompt: Prompt | None) -> Prompt:
+    """Put the prompt into CHAT by hand, in one piece but for what all rows begin with."""
+    assert prompt is not None
+    return Prompt(f"<user>{prompt.prefix}", f"{prompt.suffix}|<assistant>")
 
 
 def test_nothing_asked_is_nothing_answered(
