@@ -95,6 +95,15 @@ def stops_after(requests: int, hostile: Hostile) -> None:
     hostile.script = [*[well] * requests, interrupt]
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Heed Ctrl-C, which a shell tells the jobs it starts in the background to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_ctrl_c_loses_the_shard_in_flight_only(folder: Path, hostile: Hostile) -> None:
     uninterrupted = folder / "uninterrupted"
     uninterrupted.mkdir()
