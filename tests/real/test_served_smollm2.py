@@ -83,7 +83,10 @@ def test_a_served_model_writes_and_judges(
         params.score.model_copy(update={"method": "generate"}),
         triplets=tmp_path / "triplets.parquet",
         scored=tmp_path / "scored.parquet",
+        guide=real_models["guide"],
+        nli=tmp_path / "nli",
         metrics=tmp_path / "scoring.json",
+        calibration=tmp_path / "calibration.json",
         **files,
     )
     table = read_table(tmp_path / "scored.parquet", SCORED)
