@@ -28,6 +28,7 @@ REMEDIES = {
     "entailment_too_far": "lower curate.alpha in params.yaml to suit these scores.",
     "contradiction_too_near": "raise curate.beta in params.yaml to suit these scores.",
     "gap_too_small": "lower curate.gamma in params.yaml to suit these scores.",
+    "outdone": "raise curate.triplets_per_premise.",
 }
 """What to try first when a reason rejects everything."""
 QUANTILES = {"least": 0.0, "10%": 0.1, "half": 0.5, "90%": 0.9, "greatest": 1.0}

@@ -10,6 +10,7 @@ two prompts a sentence serve four branches.
 import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -36,6 +37,18 @@ CODE = (*LANGUAGE_MODEL_CODE, "stages.language_models.prompts", "stages.generate
 """What shapes an answer besides weights, prompts and settings."""
 
 
+class Row(NamedTuple):
+    """A triplet to be written."""
+
+    id: str
+    sentence: str
+    sample: int
+
+    def key(self, hypothesis: str) -> str:
+        """Name the random numbers of an answer; those of the first sample go by no number."""
+        return "/".join([self.id, hypothesis, *([str(self.sample)] if self.sample else [])])
+
+
 @dataclass(frozen=True)
 class Writer:
     """Everything that turns sentences into triplets."""
@@ -46,13 +59,19 @@ class Writer:
     """Kind of the noisy instruction, see ``noisy_prompt``."""
     chat: bool
     """Whether prompts stand in the model's chat template."""
+    samples: int
+    """Triplets a sentence: its prompts are read once for all of them."""
     decoding: Decoding
 
     def write(self, sentences: pl.DataFrame) -> pl.DataFrame:
-        """Return TRIPLETS for a batch of SENTENCES."""
-        drawn = {kind: [self._draw(kind, key) for key in sentences["id"]] for kind in HYPOTHESES}
+        """Return TRIPLETS for a batch of SENTENCES: ``samples`` rows a sentence, side by side."""
+        rows = [
+            Row(key, sentence, sample)
+            for key, sentence in sentences.select("id", "sentence").iter_rows()
+            for sample in range(self.samples)
+        ]
+        drawn = {kind: [self._draw(kind, row.id) for row in rows] for kind in HYPOTHESES}
         entailment, contradiction = drawn["entailment"], drawn["contradiction"]
-        rows = list(zip(sentences["id"], sentences["sentence"], strict=True))
         requests = [
             *map(self._request, rows, entailment, contradiction, ["entailment"] * len(rows)),
             *map(self._request, rows, contradiction, entailment, ["contradiction"] * len(rows)),
@@ -61,8 +80,9 @@ class Writer:
         positive, negative = answers[: len(rows)], answers[len(rows) :]
         return pl.DataFrame(
             {
-                "id": sentences["id"],
-                "premise": sentences["sentence"],
+                "id": [row.id for row in rows],
+                "sample": [row.sample for row in rows],
+                "premise": [row.sentence for row in rows],
                 "entailment": [answer.text for answer in positive],
                 "contradiction": [answer.text for answer in negative],
                 "entailment_instruction": [instruction.name for instruction in entailment],
@@ -77,14 +97,13 @@ class Writer:
         return self.prompts.draw(hypothesis, seed=self.decoding.seed, key=key)
 
     def _request(
-        self, row: tuple[str, str], wanted: Instruction, opposite: Instruction, hypothesis: str
+        self, row: Row, wanted: Instruction, opposite: Instruction, hypothesis: str
     ) -> Request:
-        key, sentence = row
-        told, noisy = wanted.prompt(sentence), None
+        told, noisy = wanted.prompt(row.sentence), None
         if self.decoding.omega != 0:
-            noisy = noisy_prompt(self.noisy, sentence, wanted=wanted, opposite=opposite)
+            noisy = noisy_prompt(self.noisy, row.sentence, wanted=wanted, opposite=opposite)
             noisy = replace(noisy, chat=self.chat)
-        return Request(replace(told, chat=self.chat), noisy, key=f"{key}/{hypothesis}")
+        return Request(replace(told, chat=self.chat), noisy, key=row.key(hypothesis))
 
 
 def run(  # noqa: PLR0913 (one argument a file of the stage)
@@ -105,20 +124,24 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     table = read_table(sentences, SENTENCES)
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
     model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
-    writer = Writer(model, load_prompts(params.prompts), params.noisy, params.chat, decoding)
+    prompts = load_prompts(params.prompts)
+    writer = Writer(model, prompts, params.noisy, params.chat, params.samples, decoding)
     plan = Plan(
         stage="generate",
         facts={
             "decoding": asdict(decoding),
             "model": model.identity,
-            "prompts": writer.prompts.digest,
-            "noisy": writer.noisy,
-            "chat": writer.chat,
+            "prompts": prompts.digest,
+            "noisy": params.noisy,
+            "chat": params.chat,
+            "samples": params.samples,
             "code": source_digest(*CODE),
         },
         schema=TRIPLETS,
         shard_rows=params.shard_premises,
         batch_rows=params.batch_premises,
+        alike="sentence",
+        results_each=params.samples,
     )
     with accounted(model, plan.folder(work, table)):
         result = run_in_shards(table, writer.write, plan, work=work, progress=progress)

@@ -128,6 +128,8 @@ class GenerateParams(Section):
     """Sample only from so many of the most likely tokens; 0 is off."""
     no_repeat_ngram: int = Field(ge=0)
     """No so many tokens in a row may occur twice in an answer; 0 is off."""
+    samples: int = Field(ge=1)
+    """Triplets a premise, each drawn anew; curation keeps the best. Time grows with it."""
     max_new_tokens: int = Field(ge=1)
     """Longest answer in tokens; an answer that has not ended by then is rejected by curation."""
     batch_premises: int = Field(ge=1)
@@ -166,6 +168,8 @@ class CurateParams(Section):
     """Greatest similarity b of premise and contradiction; the paper 3."""
     gamma: float = Field(ge=-5, le=5)
     """Least gap between the two: a >= b + gamma; the paper 1."""
+    triplets_per_premise: int = Field(ge=1)
+    """Keep at most so many of a premise's samples that pass: those with the widest gap a - b."""
     swap_reversed: bool
     """Swap entailment and contradiction when b > a, as the paper's released code does."""
 
@@ -271,12 +275,23 @@ def load_params(path: Path) -> Params:
             f"{path} does not say what the pipeline needs:\n{faults}",
             remedy="mend these lines; `multicsr params explain` says what every setting does.",
         ) from error
+    _check_together(params, path)
+    return params
+
+
+def _check_together(params: Params, path: Path) -> None:
+    """Refuse values that are in range, but not beside one another."""
     if "nli" in params.score.judges and params.models.nli.reference is None:
         raise PipelineError(
             f"{path}: score.judges names nli, but models.nli.reference is null.",
             remedy="name a classifier in models.nli, or leave nli out of score.judges.",
         )
-    return params
+    if params.generate.samples > 1 and params.generate.temperature == 0:
+        raise PipelineError(
+            f"{path}: generate.samples = {params.generate.samples}, but with generate.temperature "
+            "= 0 every sample of a premise is the same.",
+            remedy="set generate.temperature above 0, or generate.samples to 1.",
+        )
 
 
 def read_yaml(path: Path) -> Any:

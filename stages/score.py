@@ -101,6 +101,7 @@ def _opinion(
         schema=SCORED,
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
+        alike="premise",
     )
     with accounted(_language_model(judge), plan.folder(work, table)):
         return run_in_shards(

@@ -26,6 +26,7 @@ PAIRS: Schema = {
 }
 TRIPLETS: Schema = {
     "id": pl.String,
+    "sample": pl.Int64,
     "premise": pl.String,
     "entailment": pl.String,
     "contradiction": pl.String,

@@ -36,9 +36,8 @@ def run(
         QualityError: When a critical expectation failed.
     """
     kept, dropped = _as_found(curated), _as_found(rejected)
-    limits = Limits(
-        alpha=curation.alpha, beta=curation.beta, gamma=curation.gamma, **params.model_dump()
-    )
+    thresholds = curation.model_dump(exclude={"swap_reversed"})
+    limits = Limits(**thresholds, **params.model_dump())
     tables = observed(kept, dropped, limits)
     findings = run_checks(
         tables, checks(limits, rows=len(kept) + len(dropped)), data_docs=data_docs

@@ -17,6 +17,7 @@ from stages.errors import PipelineError
 
 SHOWN = (
     "id",
+    "sample",
     "premise",
     "entailment",
     "contradiction",

@@ -26,6 +26,7 @@ class Limits:
     alpha: float
     beta: float
     gamma: float
+    triplets_per_premise: int
     kept_ratio_min: float
     kept_ratio_max: float
     max_characters: int
@@ -80,7 +81,12 @@ def observed(
     }
     if all(frame["found"].equals(frame["wanted"]) for frame in frames.values()):
         frames |= {
-            "curated": curated_facts(curated, gamma=limits.gamma, script=limits.script),
+            "curated": curated_facts(
+                curated,
+                gamma=limits.gamma,
+                triplets_per_premise=limits.triplets_per_premise,
+                script=limits.script,
+            ),
             "rejected": rejected_facts(rejected, curated),
         }
     return frames
@@ -91,6 +97,10 @@ def checks(limits: Limits, *, rows: int) -> list[Check]:
     return [
         _schema("curated"),
         *_identity("curated"),
+        _never(
+            *("curated", "too_many_samples"),
+            f"at most {limits.triplets_per_premise} triplets of a premise are kept",
+        ),
         *_kept_text(limits),
         *_kept_scores(limits),
         *_kept_whole(limits, rows=rows),
@@ -125,7 +135,12 @@ def _identity(table: str) -> list[Check]:
     kind = "ExpectColumnValuesToBeUnique"
     return [
         _no_null(table, "id"),
-        Check(table, "ids_unique", CRITICAL, kind, "every id stands once", {"column": "id"}),
+        _no_null(table, "sample"),
+        Check(
+            *(table, "ids_unique", CRITICAL, kind),
+            "every sample of every id stands once",
+            {"column": "name"},
+        ),
         _no_null(table, "premise"),
     ]
 

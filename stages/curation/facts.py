@@ -18,8 +18,13 @@ from stages.curation.rules import TOLERANCE
 from stages.errors import PipelineError
 from stages.tables import Schema
 
+NAME = pl.concat_str("id", "sample", separator="/")
+"""What tells a triplet from all others."""
 
-def curated_facts(curated: pl.DataFrame, *, gamma: float, script: str | None) -> pl.DataFrame:
+
+def curated_facts(
+    curated: pl.DataFrame, *, gamma: float, triplets_per_premise: int, script: str | None
+) -> pl.DataFrame:
     """Return CURATED with the columns that its expectations name besides its own."""
     a, b = pl.col("entailment_score"), pl.col("contradiction_score")
     facts = {
@@ -29,17 +34,20 @@ def curated_facts(curated: pl.DataFrame, *, gamma: float, script: str | None) ->
         "prompt_leftover": leftover_expression(),
         "repeated_elsewhere": _repeated_elsewhere(curated),
         "other_script": _other_script(script),
+        "too_many_samples": pl.len().over("id") > triplets_per_premise,
     }
     return curated.with_columns(
+        NAME.alias("name"),
         (b + gamma - TOLERANCE).alias("contradiction_score_plus_gamma"),
         *(fact.fill_null(value=False).alias(name) for name, fact in facts.items()),
     )
 
 
 def rejected_facts(rejected: pl.DataFrame, curated: pl.DataFrame) -> pl.DataFrame:
-    """Return REJECTED with ``also_curated``: whether the id stands in ``curated``, too."""
-    kept = curated.select("id").unique().with_columns(also_curated=True)
-    joined = rejected.join(kept, on="id", how="left", maintain_order="left")
+    """Return REJECTED with ``name``, and ``also_curated``: whether it stands in ``curated``."""
+    kept = curated.select(NAME.alias("name")).unique().with_columns(also_curated=True)
+    named = rejected.with_columns(NAME.alias("name"))
+    joined = named.join(kept, on="name", how="left", maintain_order="left")
     return joined.with_columns(pl.col("also_curated").fill_null(value=False))
 
 

@@ -17,23 +17,33 @@ REASONS = (
     "entailment_too_far",
     "contradiction_too_near",
     "gap_too_small",
+    "outdone",
 )
 """Every reason a triplet may be rejected for; the first that holds is given."""
 
 
 def judged(
-    scored: pl.DataFrame, *, alpha: float, beta: float, gamma: float, swap_reversed: bool
+    scored: pl.DataFrame,
+    *,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    triplets_per_premise: int,
+    swap_reversed: bool,
 ) -> pl.DataFrame:
     """Add ``reason`` to every triplet: why it is rejected, null where it is kept.
 
-    A triplet is kept iff its text has no flaw, both scores could be read, and
-    ``a >= alpha and b <= beta and a >= b + gamma``, all inclusive.
+    A triplet is kept iff its text has no flaw, both scores could be read,
+    ``a >= alpha and b <= beta and a >= b + gamma``, all inclusive, and not too many samples of
+    the same premise are better.
 
     Args:
         scored: SCORED; a = ``entailment_score``, b = ``contradiction_score``, both in [0, 5].
         alpha: Least a.
         beta: Greatest b.
         gamma: Least gap between them.
+        triplets_per_premise: Most samples kept of a premise, by ``id``; the widest gaps ``a - b``
+            come first, on a tie the earlier sample. The others are ``outdone``.
         swap_reversed: Where b > a, exchange entailment and contradiction first; not on a tie.
 
     Returns:
@@ -48,7 +58,19 @@ def judged(
         "gap_too_small": a < b + gamma - TOLERANCE,
     }
     verdicts = (pl.when(broken).then(pl.lit(name)) for name, broken in broken_rules.items())
-    return table.with_columns(reason=pl.coalesce(flaw_expression(), *verdicts))
+    table = table.with_columns(reason=pl.coalesce(flaw_expression(), *verdicts))
+    return _best_of_each_premise(table, triplets_per_premise)
+
+
+def _best_of_each_premise(table: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Give the reason ``outdone`` to all but the ``count`` widest gaps of those that pass."""
+    rows = table.with_row_index("row")
+    gap = pl.col("entailment_score") - pl.col("contradiction_score")
+    passed = rows.filter(pl.col("reason").is_null()).sort(-gap, "sample", "row")
+    best = passed.group_by("id", maintain_order=True).head(count)["row"]
+    outdone = pl.col("reason").is_null() & ~pl.col("row").is_in(best.implode())
+    reason = pl.when(outdone).then(pl.lit("outdone")).otherwise(pl.col("reason"))
+    return rows.with_columns(reason=reason).drop("row")
 
 
 def _swapped(scored: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,7 @@ def triplet(
     """Return one row of CURATED."""
     return {
         "id": f"{number:016x}",
+        "sample": 0,
         "premise": premise,
         "entailment": f"Water falls from the sky {number} times.",
         "contradiction": "The sun shines.",

@@ -44,6 +44,7 @@ def test_show_can_be_narrowed_to_sections_and_keys(run: Run, project: Path) -> N
         "curate.alpha",
         "curate.beta",
         "curate.gamma",
+        "curate.triplets_per_premise",
         "curate.swap_reversed",
         "train.tau",
     ]

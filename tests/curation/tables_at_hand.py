@@ -14,6 +14,7 @@ def row(number: int = 0, **changes: Any) -> dict[str, Any]:
     name = NAMES[number % len(NAMES)]
     good = {
         "id": f"{number:016x}",
+        "sample": 0,
         "premise": f"{name} repairs {number} bicycles a week.",
         "entailment": f"{name} fixes bikes, {number} each week.",
         "contradiction": f"{name} has never touched {number} tools.",

@@ -11,6 +11,7 @@ LIMITS = Limits(
     alpha=3,
     beta=3,
     gamma=1,
+    triplets_per_premise=1,
     kept_ratio_min=0.2,
     kept_ratio_max=0.9,
     max_characters=200,
@@ -21,7 +22,7 @@ LIMITS = Limits(
 
 
 def rows_where(fact: str, table: pl.DataFrame, *, script: str | None = "Latin") -> list[int]:
-    facts = curated_facts(table, gamma=1.0, script=script)
+    facts = curated_facts(table, gamma=1.0, triplets_per_premise=1, script=script)
     return facts.with_row_index("row").filter(pl.col(fact))["row"].to_list()
 
 
@@ -64,8 +65,8 @@ def test_a_row_whose_sentences_are_alike_does_not_repeat_another_row() -> None:
 
 def test_missing_text_and_scores_are_no_fact_of_their_own() -> None:
     table = curated(4, entailment=None, contradiction=None, entailment_score=None)
-    facts = curated_facts(table, gamma=1.0, script="Latin")
-    assert facts.select(pl.col(pl.Boolean).is_null().any()).row(0) == (False,) * 8
+    facts = curated_facts(table, gamma=1.0, triplets_per_premise=1, script="Latin")
+    assert facts.select(pl.col(pl.Boolean).is_null().any()).row(0) == (False,) * 9
     assert facts["scores_finite"].to_list() == [True, True, True, False]
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from stages.curation.rules import REASONS, judged
 from stages.tables import SCORED
 from tests.curation.tables_at_hand import row
 
-PAPER = {"alpha": 3.0, "beta": 3.0, "gamma": 1.0}
+PAPER: dict[str, Any] = {"alpha": 3.0, "beta": 3.0, "gamma": 1.0, "triplets_per_premise": 1}
 scores = st.one_of(st.none(), st.just(float("nan")), st.floats(0, 5))
 
 
@@ -76,6 +78,41 @@ def test_after_swapping_no_contradiction_is_nearer_than_its_entailment(
             after["entailment"],
             after["contradiction"],
         }
+
+
+def test_of_the_samples_that_pass_the_widest_gap_is_kept() -> None:
+    scores = [(3.5, 2.0), (4.0, 1.0), (5.0, 4.0), (4.5, 1.5), (2.0, 0.0)]
+    rows = [
+        row(0, sample=i, entailment_score=a, contradiction_score=b)
+        for i, (a, b) in enumerate(scores)
+    ]
+    table = pl.DataFrame([*rows, row(1)], schema=SCORED)
+    found = judged(table, **PAPER, swap_reversed=False)["reason"].to_list()
+    too_near, too_far = "contradiction_too_near", "entailment_too_far"
+    assert found == ["outdone", None, too_near, "outdone", too_far, None]
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 4), scores, scores), min_size=1, max_size=30),
+    count=st.integers(1, 4),
+)
+def test_of_each_premise_no_more_are_kept_than_asked_and_none_better_is_left_out(
+    pairs: list[tuple[int, float | None, float | None]], count: int
+) -> None:
+    rows = [
+        row(premise, sample=i, entailment_score=a, contradiction_score=b)
+        for i, (premise, a, b) in enumerate(pairs)
+    ]
+    table = judged(
+        pl.DataFrame(rows, schema=SCORED),
+        **(PAPER | {"triplets_per_premise": count}),
+        swap_reversed=False,
+    ).with_columns(gap=pl.col("entailment_score") - pl.col("contradiction_score"))
+    for _, samples in table.group_by("id"):
+        kept = samples.filter(pl.col("reason").is_null())["gap"].to_list()
+        outdone = samples.filter(pl.col("reason") == "outdone")["gap"].to_list()
+        assert len(kept) <= count
+        assert not outdone or (len(kept) == count and max(outdone) <= min(kept))
 
 
 def test_a_tie_is_not_swapped() -> None:

@@ -7,7 +7,8 @@ from stages.engines.shards import Plan, fingerprint, run_in_shards, source_diges
 from stages.progress import silent
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}
-TABLE = pl.DataFrame({"n": range(10)}, schema={"n": pl.Int64})
+INPUT = {"n": pl.Int64, "text": pl.String}
+TABLE = pl.DataFrame({"n": range(10), "text": ["like"] * 10}, schema=INPUT)
 
 
 class Squarer:
@@ -21,7 +22,7 @@ class Squarer:
         if self.dies_at in batch["n"]:
             raise KeyboardInterrupt
         self.asked += batch["n"].to_list()
-        return batch.with_columns(square=pl.col("n") ** 2)
+        return batch.select("n", square=pl.col("n") ** 2)
 
 
 def squared(
@@ -33,13 +34,49 @@ def squared(
     batch_rows: int = 3,
 ) -> pl.DataFrame:
     plan = Plan(
-        stage="square", facts={}, schema=SCHEMA, shard_rows=shard_rows, batch_rows=batch_rows
+        stage="square",
+        facts={},
+        schema=SCHEMA,
+        shard_rows=shard_rows,
+        batch_rows=batch_rows,
+        alike="text",
     )
     return run_in_shards(table, squarer, plan, work=work, progress=silent)
 
 
 def test_results_come_in_the_order_of_the_input(tmp_path: Path) -> None:
     assert squared(tmp_path, Squarer())["square"].to_list() == [n * n for n in range(10)]
+
+
+def test_rows_of_like_length_are_computed_together_and_come_back_in_order(tmp_path: Path) -> None:
+    lengths = [3, 1, 2, 3, 9, 2]
+    table = pl.DataFrame({"n": range(6), "text": ["x" * n for n in lengths]}, schema=INPUT)
+    squarer = Squarer()
+    result = squared(tmp_path, squarer, table=table, shard_rows=4, batch_rows=2)
+    assert squarer.asked == [0, 3, 2, 1, 4, 5]
+    assert result["n"].to_list() == list(range(6))
+
+
+def test_several_results_of_a_row_stay_side_by_side(tmp_path: Path) -> None:
+    table = pl.DataFrame({"n": range(5), "text": ["a", "aaa", "aa", "aaaa", ""]}, schema=INPUT)
+    plan = Plan(
+        stage="twice",
+        facts={},
+        schema=SCHEMA,
+        shard_rows=3,
+        batch_rows=2,
+        alike="text",
+        results_each=2,
+    )
+
+    def twice(batch: pl.DataFrame) -> pl.DataFrame:
+        numbers = [n for n in batch["n"] for _ in range(2)]
+        return pl.DataFrame({"n": numbers, "square": [0, 1] * len(batch)}, schema=SCHEMA)
+
+    for _ in range(2):  # the second time from the finished shards
+        result = run_in_shards(table, twice, plan, work=tmp_path, progress=silent)
+        assert result["n"].to_list() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+        assert result["square"].to_list() == [0, 1] * 5
 
 
 def test_a_second_run_asks_nothing(tmp_path: Path) -> None:

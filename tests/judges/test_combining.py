@@ -86,7 +86,14 @@ def test_what_passes_with_all_passes_with_each_judge_alone(
     tables = {str(number): opinion(scores) for number, scores in enumerate(opinions)}
 
     def kept(table: pl.DataFrame) -> set[str]:
-        verdicts = judged(table, alpha=alpha, beta=beta, gamma=gamma, swap_reversed=False)
+        verdicts = judged(
+            table,
+            alpha=alpha,
+            beta=beta,
+            gamma=gamma,
+            triplets_per_premise=1,
+            swap_reversed=False,
+        )
         return set(verdicts.filter(pl.col("reason").is_null())["id"])
 
     vouched = kept(combined(tables, "all"))

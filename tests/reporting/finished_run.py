@@ -86,6 +86,7 @@ def triplet(dice: random.Random, place: int) -> dict[str, Any]:
     premise = dice.choice(PREMISES)
     return {
         "id": f"{place:016x}",
+        "sample": 0,
         "premise": premise,
         "entailment": f"In other words, {premise.lower()}",
         "contradiction": f"It is not true that {premise.lower()}",

@@ -10,7 +10,7 @@ from stages.params import CurateParams
 from stages.tables import CURATED, REJECTED, SCORED, read_json, read_table, write_table
 from tests.curation.tables_at_hand import row
 
-PAPER = CurateParams(alpha=3, beta=3, gamma=1, swap_reversed=False)
+PAPER = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)
 
 
 def run(folder: Path, rows: list[dict[str, object]], params: CurateParams = PAPER) -> None:

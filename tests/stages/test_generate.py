@@ -44,6 +44,19 @@ def test_every_sentence_gets_a_triplet_in_order(folder: Path) -> None:
     assert table["entailment_instruction"].unique().to_list() == ["same_meaning"]
 
 
+def test_samples_of_a_sentence_stand_side_by_side_and_the_first_is_the_only_one_of_one(
+    folder: Path,
+) -> None:
+    alone = triplets(folder)
+    table = triplets(folder, samples=3, batch_premises=4, shard_premises=7)
+    assert table["id"].to_list() == [f"{i:016x}" for i in range(20) for _ in range(3)]
+    assert table["sample"].to_list() == [0, 1, 2] * 20
+    assert table.filter(pl.col("sample") == 0).equals(alone)
+    for _, samples in table.group_by("id"):
+        assert samples["premise"].n_unique() == 1
+    assert table.select("entailment", "contradiction").n_unique() > 20
+
+
 def test_batch_and_shard_sizes_do_not_change_the_table(folder: Path) -> None:
     table = triplets(folder)
     assert triplets(folder, batch_premises=1, shard_premises=3).equals(table)

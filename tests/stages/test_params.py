@@ -87,6 +87,12 @@ def test_the_judges_are_some_of_three_each_once(tmp_path: Path, judges: str, fau
         load_params(path)
 
 
+def test_several_samples_need_sampling(tmp_path: Path) -> None:
+    path = faulty(tmp_path, ("samples: 1", "samples: 4"), ("temperature: 0.5", "temperature: 0"))
+    with pytest.raises(PipelineError, match="every sample of a premise is the same"):
+        load_params(path)
+
+
 def test_the_judge_nli_needs_a_model_and_is_told_so_before_anything_runs(tmp_path: Path) -> None:
     path = faulty(tmp_path, ("judges: [llm]", "judges: [llm, nli]"))
     with pytest.raises(PipelineError, match=r"models\.nli\.reference is null"):

@@ -20,6 +20,7 @@ PARAMS = SMOKE.score
 def folder(tmp_path: Path, scripted_llm: Path) -> Path:
     rows = {
         "id": ["1", "2", "3"],
+        "sample": [0, 0, 0],
         "premise": ["The tram is full today.", "Bread needs salt.", "He waved."],
         "entailment": ["Today the tram is full.", "Salt belongs in bread.", ""],
         "contradiction": ["Elephants cannot jump.", "Bread needs no salt.", "He hid."],

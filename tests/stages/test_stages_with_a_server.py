@@ -225,6 +225,7 @@ def test_scores_that_need_likelihoods_are_refused(
 def triplets() -> pl.DataFrame:
     row = {
         "id": "1",
+        "sample": 0,
         "premise": "The tram is full today.",
         "entailment": "Today the tram is full.",
         "contradiction": "Elephants cannot jump.",

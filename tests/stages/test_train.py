@@ -66,7 +66,7 @@ class Project:
 
 
 def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
-    fill = {pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
+    fill: dict[object, object] = {pl.Int64: 0, pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
     table = pl.DataFrame({name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()})
     return table.with_columns(
         premise=pl.Series([f"The {noun} is here at {hour}." for noun, hour in rows]),

@@ -13,7 +13,7 @@ from stages.params import CurateParams, ValidateParams
 from stages.tables import read_json, write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 
-CURATION = CurateParams(alpha=3, beta=3, gamma=1, swap_reversed=False)
+CURATION = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)
 BOUNDS = ValidateParams(
     kept_ratio_min=0.2,
     kept_ratio_max=0.9,
@@ -81,6 +81,8 @@ KEPT_FAULTS: dict[str, dict[str, Any]] = {
     "no_copies_premise": {"entailment": row(12)["premise"].upper()},
     "no_repeats_itself": {"contradiction": row(13)["entailment"]},
     "no_prompt_leftover": {"entailment": "Same meaning: it rains."},
+    "no_too_many_samples": {"id": row(20)["id"], "sample": 1},
+    "sample_not_null": {"sample": None},
 }
 """Name of the expectation: what is planted, from row 1 on; the copies stand in rows 12 and 13."""
 DROPPED_FAULTS: dict[str, dict[str, Any]] = {
@@ -90,6 +92,7 @@ DROPPED_FAULTS: dict[str, dict[str, Any]] = {
     "premise_not_null": {"premise": None},
     "id_not_null": {"id": None},
     "ids_unique": {"id": row(100)["id"]},
+    "sample_not_null": {"sample": None},
 }
 
 
