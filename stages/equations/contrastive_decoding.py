@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+NUCLEUS_AT_FIRST = 512
+"""Most likely tokens that are sorted at first; all of them only where these hold too little."""
+
 
 def contrastive_scores(
     wanted: Tensor, noisy: Tensor | None, *, omega: float, plausibility: float = 0.0
@@ -35,6 +38,28 @@ def contrastive_scores(
     return scores
 
 
+def plausible_tokens(wanted: Tensor, *, plausibility: float) -> tuple[Tensor, Tensor]:
+    """Return the tokens that ``plausibility`` leaves, some ten of 50,000.
+
+    Only they need be contrasted, sorted and drawn from.
+
+    Args:
+        wanted: ``(rows, vocabulary)`` logits under the wanted instruction.
+        plausibility: Above 0; see :func:`contrastive_scores`.
+
+    Returns:
+        ``(rows, most tokens of a row)`` int64 tokens in ascending order, and as many bools, False
+        where a row has fewer tokens than another.
+    """
+    left = wanted >= wanted.amax(dim=-1, keepdim=True) + math.log(plausibility)
+    rows, columns = left.nonzero().unbind(1)
+    counts = torch.bincount(rows, minlength=len(wanted))
+    filled = torch.arange(int(counts.max()), device=wanted.device) < counts.unsqueeze(-1)
+    tokens = torch.zeros_like(filled, dtype=torch.int64)
+    tokens[filled] = columns
+    return tokens, filled
+
+
 def most_likely(scores: Tensor, *, top_k: int) -> Tensor:
     """Exclude all but the ``top_k`` most likely tokens (Fan et al. 2018); 0 excludes none.
 
@@ -60,14 +85,19 @@ def nucleus(scores: Tensor, *, top_p: float, temperature: float = 1.0) -> Tensor
         temperature: Above 0; divides the scores before probabilities are summed.
 
     Returns:
-        ``(rows, vocabulary)``, excluded tokens at ``-inf``; the most likely always stays.
+        ``(rows, vocabulary)``, excluded tokens at ``-inf``; the most likely always stays, and so
+        do tokens that tie with the last one.
     """
     if top_p >= 1:
         return scores
-    ordered, order = (scores / temperature).softmax(dim=-1).sort(dim=-1, descending=True)
-    held_before = ordered.cumsum(dim=-1) - ordered
-    excluded = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, order, held_before >= top_p)
-    return scores.masked_fill(excluded, -torch.inf)
+    probabilities = (scores / temperature).softmax(dim=-1)
+    for count in (min(NUCLEUS_AT_FIRST, scores.shape[-1]), scores.shape[-1]):
+        ordered = probabilities.topk(count, dim=-1).values
+        held = ordered.cumsum(dim=-1)
+        if (held[:, -1] >= top_p).all():
+            break
+    last = ((held - ordered) < top_p).sum(dim=-1, keepdim=True) - 1
+    return scores.masked_fill(probabilities < ordered.gather(-1, last), -torch.inf)
 
 
 def draw(scores: Tensor, uniforms: Tensor, *, temperature: float) -> Tensor:

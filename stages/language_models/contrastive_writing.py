@@ -11,6 +11,7 @@ from stages.equations.contrastive_decoding import (
     draw,
     most_likely,
     nucleus,
+    plausible_tokens,
 )
 from stages.language_models.protocol import Decoding, Prompt, Request
 from stages.language_models.randomness import uniforms
@@ -78,6 +79,9 @@ def write_tokens(
 
 
 def _drawn(logits: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
+    tokens = None
+    if decoding.plausibility > 0:
+        tokens, logits = _plausible(logits, rows=len(numbers), plausibility=decoding.plausibility)
     wanted, *noisy = logits.split(len(numbers))
     scores = contrastive_scores(
         wanted,
@@ -88,7 +92,16 @@ def _drawn(logits: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
     if decoding.temperature > 0:
         scores = most_likely(scores, top_k=decoding.top_k)
         scores = nucleus(scores, top_p=decoding.top_p, temperature=decoding.temperature)
-    return draw(scores, numbers.to(scores.device), temperature=decoding.temperature).cpu()
+    drawn = draw(scores, numbers.to(scores.device), temperature=decoding.temperature)
+    return (drawn if tokens is None else tokens.gather(-1, drawn[:, None])[:, 0]).cpu()
+
+
+def _plausible(logits: Tensor, *, rows: int, plausibility: float) -> tuple[Tensor, Tensor]:
+    """Return each row's plausible tokens, and the logits of all branches at these alone."""
+    tokens, filled = plausible_tokens(logits[:rows], plausibility=plausibility)
+    gathered = logits.gather(-1, tokens.repeat(len(logits) // rows, 1))
+    gathered[:rows].masked_fill_(~filled, -torch.inf)
+    return tokens, gathered
 
 
 def _without_repeats(logits: Tensor, written: list[list[int]], *, size: int) -> Tensor:

@@ -10,6 +10,7 @@ from stages.equations.contrastive_decoding import (
     draw,
     most_likely,
     nucleus,
+    plausible_tokens,
 )
 
 
@@ -66,6 +67,28 @@ def test_nucleus_keeps_the_fewest_tokens_that_hold_top_p() -> None:
     assert nucleus(scores, top_p=0.7).isfinite().tolist() == [[False, True, False, True]]
     assert nucleus(scores, top_p=0.4).isfinite().tolist() == [[False, True, False, False]]
     assert torch.equal(nucleus(scores, top_p=1), scores)
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.999])
+def test_the_nucleus_of_a_great_vocabulary_is_that_of_a_full_sort(top_p: float) -> None:
+    """Peaked rows end within the first tokens looked at, flat ones need all."""
+    scores = torch.randn(6, 3000, generator=torch.Generator().manual_seed(0))
+    scores = scores.double() * torch.tensor([[0.1], [1.0], [3.0], [5.0], [8.0], [20.0]])
+    kept = nucleus(scores, top_p=top_p).isfinite()
+    for row, found in zip(scores.softmax(dim=-1), kept, strict=True):
+        ordered, order = row.sort(descending=True)
+        wanted = order[: int((ordered.cumsum(0) < top_p).sum()) + 1]
+        assert set(found.nonzero()[:, 0].tolist()) == set(wanted.tolist())
+
+
+def test_the_plausible_tokens_are_those_that_the_scores_do_not_exclude() -> None:
+    wanted = torch.randn(5, 200, generator=torch.Generator().manual_seed(1)) * 2
+    wanted[3] = 0  # all alike: all plausible
+    tokens, filled = plausible_tokens(wanted, plausibility=0.1)
+    scores = contrastive_scores(wanted, None, omega=0, plausibility=0.1)
+    for row, chosen, here in zip(scores, tokens, filled, strict=True):
+        assert chosen[here].tolist() == row.isfinite().nonzero()[:, 0].tolist()
+    assert tokens.shape == (5, 200)
 
 
 def test_the_nucleus_is_that_of_the_tempered_distribution() -> None:
