@@ -13,8 +13,11 @@ import time
 from pathlib import Path
 
 import polars as pl
+from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import load_encoder
+from stages.encoders.poolers import PROMPT_MASK
+from stages.encoders.templates import require_room
 from stages.engines.hardware import resolve_dtype
 from stages.engines.shards import source_digest
 from stages.errors import PipelineError
@@ -23,7 +26,8 @@ from stages.progress import Progress, silent
 from stages.tables import CURATED, PAIRS, read_table, write_json
 from stages.training.checkpoints import fingerprint, weights_digest
 from stages.training.dev import DevEvaluator
-from stages.training.guide import GuideVectors, write_guide_vectors
+from stages.training.guide import guide_vectors
+from stages.training.heads import CLS_MLP, add_heads
 from stages.training.loss import MaskedLoss
 from stages.training.recipe import Recipe
 from stages.training.records import TrainingRecord
@@ -35,8 +39,11 @@ log = logging.getLogger(__name__)
 CODE = (
     "stages.encoders.embedding",
     "stages.encoders.loading",
+    "stages.encoders.poolers",
+    "stages.encoders.templates",
     "stages.equations.contrastive_loss",
     "stages.training.guide",
+    "stages.training.heads",
     "stages.training.loss",
     "stages.training.recipe",
     "stages.training.trainer",
@@ -76,9 +83,16 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     triplets = _triplets(curated, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
-    vectors = _guide_vectors(curated, guide, triplets=triplets, work=work, progress=progress)
-    recipe = Recipe(**params.model_dump(exclude={"dev"}))
-    loss = MaskedLoss(load_encoder(base), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
+    vectors = guide_vectors(
+        work / "train",
+        guide,
+        triplets,
+        pooler=params.guide_pooler,
+        template=params.template,
+        progress=progress,
+    )
+    recipe = Recipe(**params.model_dump(exclude={"dev", "pooler", "guide_pooler", "template"}))
+    loss = MaskedLoss(_student(base, params), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
     parts = (params, curated, base, guide, pairs.rows(), source_digest(*CODE))
     checkpoints = work / "train" / fingerprint(*parts)
     record = fit(loss, triplets, dev=dev, recipe=recipe, folder=checkpoints, progress=progress)
@@ -120,15 +134,14 @@ def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:
     return read_table(benchmarks / f"{name}.parquet", PAIRS)
 
 
-def _guide_vectors(
-    curated: Path, guide: Path, *, triplets: pl.DataFrame, work: Path, progress: Progress
-) -> GuideVectors:
-    """Return the guide's vectors, which stay in ``work``: sweeps of other settings share them."""
-    path = work / "train" / f"guide-{fingerprint(curated, guide)}.npy"
-    if not path.is_file():
-        columns = [triplets[name].to_list() for name in COLUMNS]
-        write_guide_vectors(path, load_encoder(guide), columns, progress=progress)
-    return GuideVectors(path)
+def _student(base: Path, params: TrainParams) -> SentenceTransformer:
+    """Load the base with its pooler, and with what that pooler does while training only."""
+    pooler = "cls" if params.pooler == CLS_MLP else params.pooler
+    encoder = load_encoder(base, pooler=pooler, template=params.template)
+    if params.pooler == PROMPT_MASK:
+        require_room(encoder, params.template, max_tokens=params.max_tokens)
+    add_heads(encoder, pooler=params.pooler, template=params.template, seed=params.seed)
+    return encoder
 
 
 def _summary(record: TrainingRecord, triplets: pl.DataFrame) -> dict[str, float]:

@@ -10,16 +10,20 @@ from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import no_progress_bars
 from stages.errors import PipelineError
+from stages.training.heads import remove_heads
 
 
 def save_encoder(encoder: SentenceTransformer, folder: Path, *, card: str) -> None:
     """Write ``encoder`` and its README.md to ``folder``, whole or not at all.
+
+    Heads that count while training only are taken out of it.
 
     Raises:
         PipelineError: When it cannot be written; an encoder that was there before is untouched.
     """
     with _replacing_folder(folder) as temporary, no_progress_bars():
         _forget_last_batch(encoder)
+        remove_heads(encoder)
         encoder.save_pretrained(str(temporary), create_model_card=False)
         (temporary / "README.md").write_text(card, encoding="utf-8")
         for path in temporary.rglob("*"):

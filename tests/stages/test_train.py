@@ -8,16 +8,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+from scipy.stats import spearmanr
 from sentence_transformers.sentence_transformer.modules import Dense
 
 from stages import train
 from stages.encoders.embedding import embed, load_encoder
+from stages.encoders.poolers import pooler_of
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import TrainParams
-from stages.tables import CURATED, PAIRS, write_table
+from stages.tables import CURATED, PAIRS, read_table, write_table
+from stages.training import guide
 
+TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
 PARAMS = TrainParams(
+    pooler="auto",
+    guide_pooler="auto",
+    template=TEMPLATE,
     sigma=0.95,
     tau=0.05,
     batch_triplets=8,
@@ -147,6 +154,38 @@ def test_the_same_inputs_give_the_same_bytes(trained: Project, project: Project)
     assert project.saved() == trained.saved()
 
 
+@pytest.mark.parametrize("pooler", ["cls", "cls_mlp_train_only", "mean", "prompt_mask"])
+def test_every_pooler_trains_and_leaves_an_encoder_without_a_head(
+    pooler: str, project: Project
+) -> None:
+    project.train(pooler=pooler, guide_pooler="prompt_mask", max_tokens=32)
+    encoder = load_encoder(project.root / "models/encoder")
+    assert pooler_of(encoder) == ("cls" if pooler == "cls_mlp_train_only" else pooler)
+    assert not any(type(module).__module__.startswith("stages") for module in encoder)
+    assert {Path(name).suffix for name in project.saved()} == {".json", ".md", ".safetensors"}
+    pairs = read_table(project.root / "data/benchmarks/dev.parquet", PAIRS)
+    left, right = (
+        embed(encoder, pairs[side].to_list(), batch_sentences=8)
+        for side in ("sentence1", "sentence2")
+    )
+    again = 100 * spearmanr((left * right).sum(axis=1), pairs["score"]).statistic
+    assert project.summary()["best_dev"] == pytest.approx(again, abs=1e-3)
+
+
+def test_a_head_goes_on_from_its_checkpoint(project: Project) -> None:
+    def pull_the_plug(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    unbroken = project.saved()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "save_encoder", pull_the_plug)
+        with pytest.raises(KeyboardInterrupt):
+            project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    assert project.saved() == unbroken
+
+
 def test_a_run_without_mask_does_not_ask_the_guide_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +194,7 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
 
     project.train()
     masked = project.summary()["masked_ratio"]
-    monkeypatch.setattr(train, "write_guide_vectors", refuse)
+    monkeypatch.setattr(guide, "write_guide_vectors", refuse)
     project.train(sigma=1.1)
     assert masked > 0
     assert project.summary()["masked_ratio"] == 0
