@@ -112,6 +112,8 @@ class PrepareParams(Section):
     """Take only the first so many distinct sentences; null takes all."""
     max_characters: int = Field(ge=1)
     """Longer sentences are left out, and counted."""
+    labelled: str = Field(min_length=1)
+    """Triplets that people labelled, trained on beside the written; the starter's has no rows."""
     benchmarks: str = Field(min_length=1)
     """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
 

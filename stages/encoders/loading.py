@@ -10,11 +10,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from stages.encoders.poolers import AUTO, pooler_of, repool, warn_of_wrong_pooler
-from stages.encoders.quiet import no_progress_bars as no_progress_bars
+from stages.encoders.quiet import no_progress_bars
 from stages.engines.hardware import device, resolve_dtype
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
+
+__all__ = ["load_encoder", "no_progress_bars"]
 
 MODULES = "modules.json"
 TOKENIZER_FILES = (

@@ -52,7 +52,7 @@ def repool(encoder: SentenceTransformer, *, pooler: str, template: str) -> None:
             remedy="choose auto or prompt_mask, or start from the encoder it was made from.",
         )
     else:
-        encoder[place] = Pooling(_width(encoder), pooling_mode=pooler)  # type: ignore[arg-type]
+        encoder[place] = Pooling(_width(encoder), pooling_mode=pooler)
 
 
 def pooler_of(encoder: SentenceTransformer) -> str | None:
@@ -128,7 +128,8 @@ def _pool_at_mask(encoder: SentenceTransformer, place: int, template: str) -> No
     tokenizer = templated(encoder.tokenizer, template)
     weights = WordWeights(_vocabulary(tokenizer), {tokenizer.mask_token: 1.0}, 0.0)
     weights.requires_grad_(requires_grad=False)
-    encoder[0].processor = tokenizer
+    transformer: Any = encoder[0]
+    transformer.processor = tokenizer
     encoder[place] = Pooling(_width(encoder), pooling_mode="mean")
     for between in range(place - 1, 0, -1):
         if isinstance(encoder[between], WordWeights):
@@ -144,6 +145,6 @@ def _vocabulary(tokenizer: Any) -> list[str]:
 
 
 def _width(encoder: SentenceTransformer) -> int:
-    width = encoder[0].get_embedding_dimension()
-    assert isinstance(width, int)
+    transformer: Any = encoder[0]
+    width: int = transformer.get_embedding_dimension()
     return width

@@ -31,7 +31,7 @@ class TrainOnlyMlp(Module):
     config_keys: list[str] = ["width"]  # noqa: RUF012 (the parent's form)
 
     def __init__(self, width: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.width = width
         self.linear = torch.nn.Linear(width, width)
 
@@ -62,7 +62,9 @@ class TrainOnlyMlp(Module):
         self.save_torch_weights(output_path, safe_serialization=safe_serialization)
 
     @classmethod
-    def load(cls, model_name_or_path: str, **options: Any) -> "TrainOnlyMlp":
+    def load(  # type: ignore[override]  # (narrower: checkpoints are local)
+        cls, model_name_or_path: str, **options: Any
+    ) -> "TrainOnlyMlp":
         """Read what :meth:`save` wrote."""
         where = {
             name: options[name] for name in ("subfolder", "local_files_only") if name in options
@@ -86,7 +88,7 @@ class TemplateDenoising(Module):
     config_keys: list[str] = ["before", "after"]  # noqa: RUF012
 
     def __init__(self, before: int, after: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.before = before
         self.after = after
         # A tuple is not a submodule: these are already part of the encoder.
@@ -149,9 +151,10 @@ def remove_heads(encoder: SentenceTransformer) -> None:
 
 
 def _mlp(encoder: SentenceTransformer, *, seed: int) -> TrainOnlyMlp:
-    config = encoder[0].model.config
-    head = TrainOnlyMlp(encoder[0].get_embedding_dimension())
-    head.initialise(std=getattr(config, "initializer_range", 0.02), seed=seed)
+    transformer: Any = encoder[0]
+    head = TrainOnlyMlp(transformer.get_embedding_dimension())
+    std = getattr(transformer.model.config, "initializer_range", 0.02)
+    head.initialise(std=std, seed=seed)
     return head
 
 

@@ -31,6 +31,8 @@ from stages.training.records import TrainingRecord
 
 log = logging.getLogger(__name__)
 
+__all__ = ["COLUMNS", "fit"]
+
 
 def fit(
     loss: MaskedLoss,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_vectors_are_those_of_the_raw_hidden_states(pooler: str, tiny: Path) -> 
     encoder = load_encoder(tiny, pooler=pooler, template=TEMPLATE)
     assert pooler_of(encoder) == pooler
     got = encoder.encode(SENTENCES)
-    plain = load_encoder(tiny)
+    plain: Any = load_encoder(tiny)
     for vector, sentence in zip(got, SENTENCES, strict=True):
         ids = ids_of(plain, sentence, prompt=pooler == "prompt_mask")
         states = plain[0].model(input_ids=ids).last_hidden_state[0]
@@ -107,7 +108,7 @@ def test_robertas_kind_of_tokenizer_and_positions_work_too(tiny: Path, tmp_path:
     encoder = load_encoder(tmp_path / "roberta", pooler="prompt_mask", template=TEMPLATE)
     ids = encoder.preprocess(["the ferry"])["input_ids"]
     assert encoder.tokenizer.decode(ids[0]).count("<mask>") == 1
-    model = encoder[0].model
+    model: Any = encoder[0].model
     assert isinstance(model, RobertaModel)
     assert isinstance(model.config, RobertaConfig)
     place = ids[0].tolist().index(encoder.tokenizer.mask_token_id)

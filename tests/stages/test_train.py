@@ -17,7 +17,7 @@ from stages.encoders.poolers import pooler_of
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import TrainParams
-from stages.tables import CURATED, PAIRS, read_table, write_table
+from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json, write_table
 from stages.training import guide
 
 TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
@@ -53,11 +53,15 @@ class Project:
         train.run(
             PARAMS.model_copy(update=changes),
             curated=data / "curated.parquet",
+            labelled=data / "labelled.parquet",
             base=self.root / "models/base",
             guide=self.root / "models/guide",
             benchmarks=data / "benchmarks",
             encoder=self.root / "models/encoder",
             training=self.root / "reports/training",
+            preparation=self.root / "reports/preparation.json",
+            curation=self.root / "reports/curation.json",
+            origins=self.root / "reports/models.json",
             work=self.root / ".work",
         )
 
@@ -72,14 +76,23 @@ class Project:
         return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def texts(form: str, rows: list[tuple[str, str]]) -> pl.Series:
+    return pl.Series([form.format(noun=n, hour=h) for n, h in rows], dtype=pl.String)
+
+
 def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
     fill = {pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
-    table = pl.DataFrame({name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()})
+    filled = {name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()}
+    table = pl.DataFrame(filled, schema=CURATED)
     return table.with_columns(
-        premise=pl.Series([f"The {noun} is here at {hour}." for noun, hour in rows]),
-        entailment=pl.Series([f"At {hour}, a {noun} is here." for noun, hour in rows]),
-        contradiction=pl.Series([f"Nothing at {hour}, no {noun}." for noun, hour in rows]),
+        premise=texts("The {noun} is here at {hour}.", rows),
+        entailment=texts("At {hour}, a {noun} is here.", rows),
+        contradiction=texts("Nothing at {hour}, no {noun}.", rows),
     ).select(CURATED.keys())
+
+
+def labelled_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
+    return curated_table(rows).select(LABELLED.keys())
 
 
 def graded_pairs(scores: list[float]) -> pl.DataFrame:
@@ -94,6 +107,7 @@ def make_project(root: Path) -> Project:
     write_random_encoder(root / "models/base", seed=1)
     write_random_encoder(root / "models/guide", seed=2)
     write_table(curated_table(ROWS), root / "data/curated.parquet")
+    write_table(labelled_table([]), root / "data/labelled.parquet")
     for name, flat in (("dev", False), ("flat", True)):
         scores = [3.0 if flat else float(number % 6) for number in range(len(NOUNS))]
         write_table(graded_pairs(scores), root / f"data/benchmarks/{name}.parquet")
@@ -129,7 +143,7 @@ def test_the_records_are_tables_and_a_summary(trained: Project) -> None:
     summary = trained.summary()
     assert list(summary) == [
         *("triplets", "steps", "best_step", "best_dev", "base_dev", "masked_ratio"),
-        *("dtype", "seconds"),
+        *("labelled", "labelled_share", "dtype", "seconds"),
     ]
     assert (summary["triplets"], summary["steps"], summary["dtype"]) == (24, 3, "float32")
     assert summary["base_dev"] == dev["spearman"][0]
@@ -139,7 +153,8 @@ def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
     card = trained.saved()["README.md"].decode()
     assert "| triplets | 24 |" in card
     assert "| sigma | 0.95 |" in card
-    assert f"| best_dev | {trained.summary()['best_dev']} |" in card
+    summary = trained.summary()
+    assert f"| dev | {summary['base_dev']} | {summary['best_dev']} |" in card
     assert str(trained.root) not in card
 
 
@@ -215,6 +230,26 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(
         project.train()
     assert "going on from checkpoint-" in caplog.text
     assert project.saved() == trained.saved()
+
+
+def test_labelled_triplets_join_the_written_and_their_share_is_told(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = [(noun, "teatime") for noun in NOUNS]
+    write_table(labelled_table(people), project.root / "data/labelled.parquet")
+    counted = {"sentences": {"file": "in/mine.txt", "read": 30, "kept": 24}}
+    counted["labelled"] = {"file": "in/people.tsv"}
+    write_json(counted, project.root / "reports/preparation.json")
+    with caplog.at_level(logging.INFO, logger="stages"):
+        project.train()
+    summary = project.summary()
+    assert (summary["triplets"], summary["labelled"], summary["labelled_share"]) == (32, 8, 0.25)
+    assert summary["steps"] == 4
+    assert "8 of the 32 triplets were labelled by people (25.0 %)" in caplog.text
+    card = project.saved()["README.md"].decode()
+    for line in ("| labelled | 8 |", "| labelled_share | 0.25 |", "| labelled file | people.tsv |"):
+        assert line in card
+    assert "| sentence file | mine.txt |" in card
 
 
 def test_a_corpus_smaller_than_a_batch_is_refused(project: Project) -> None:
