@@ -40,6 +40,9 @@ def fetch(
     base: Annotated[Path, _write("Folder of the encoder to train.")] = MODELS / "base",
     guide: Annotated[Path, _write("Folder of the guide.")] = MODELS / "guide",
     nli: Annotated[Path, _write("Folder of the NLI classifier, if one is named.")] = MODELS / "nli",
+    origins: Annotated[Path, _write("Where the models came from, and their licences.")] = (
+        REPORTS / "models.json"
+    ),
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
@@ -58,15 +61,29 @@ def fetch(
         from stages.params import load_params
 
         models = load_params(params).models
-        stage.run(models, llm=llm, base=base, guide=guide, nli=nli, progress=progress)
+        stage.run(
+            models,
+            llm=llm,
+            base=base,
+            guide=guide,
+            nli=nli,
+            origins=origins,
+            progress=progress,
+        )
 
 
 def prepare(
     sentences: Annotated[Path, _write("Clean, distinct sentences with ids.")] = (
         DATA / "sentences.parquet"
     ),
+    labelled: Annotated[Path, _write("Triplets that people labelled, if any.")] = (
+        DATA / "labelled.parquet"
+    ),
     benchmarks: Annotated[Path, _write("Folder of graded pairs as Parquet.")] = (
         DATA / "benchmarks"
+    ),
+    metrics: Annotated[Path, _write("What was read, left out and kept.")] = (
+        REPORTS / "preparation.json"
     ),
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -86,7 +103,14 @@ def prepare(
         from stages.params import load_params
 
         chosen = load_params(params).prepare
-        stage.run(chosen, sentences=sentences, benchmarks=benchmarks, progress=progress)
+        stage.run(
+            chosen,
+            sentences=sentences,
+            labelled=labelled,
+            benchmarks=benchmarks,
+            metrics=metrics,
+            progress=progress,
+        )
 
 
 def generate(
@@ -250,11 +274,19 @@ def validate(
 
 def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     curated: ReadCurated = DATA / "curated.parquet",
+    labelled: Annotated[Path, _read("Labelled triplets, from `prepare`.")] = (
+        DATA / "labelled.parquet"
+    ),
     base: ReadBase = MODELS / "base",
     guide: ReadGuide = MODELS / "guide",
     benchmarks: ReadBenchmarks = DATA / "benchmarks",
     encoder: Annotated[Path, _write("Folder of the trained encoder.")] = MODELS / "encoder",
     training: Annotated[Path, _write("Folder of loss and dev curve.")] = REPORTS / "training",
+    preparation: Annotated[Path, _read("Counts for the model card.")] = (
+        REPORTS / "preparation.json"
+    ),
+    curation: Annotated[Path, _read("Counts for the model card.")] = REPORTS / "curation.json",
+    origins: Annotated[Path, _read("Licences for the model card.")] = REPORTS / "models.json",
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -277,11 +309,15 @@ def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         stage.run(
             load_params(params).train,
             curated=curated,
+            labelled=labelled,
             base=base,
             guide=guide,
             benchmarks=benchmarks,
             encoder=encoder,
             training=training,
+            preparation=preparation,
+            curation=curation,
+            origins=origins,
             work=work_folder(work),
             progress=progress,
         )

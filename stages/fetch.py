@@ -1,6 +1,7 @@
 """Stage ``fetch``: bring the models here.
 
 params models -> models/llm, models/base, models/guide, models/nli
+                 models.json    reference, identity and licence of each
 
 Everything later reads these folders only, so the network is needed once.
 """
@@ -9,9 +10,10 @@ import logging
 from pathlib import Path
 
 from stages.encoders.tiny import write_random_encoder
-from stages.model_files.installing import install, install_nothing
+from stages.model_files.installing import SOURCE, install, install_nothing
 from stages.params import ModelParams, ModelsParams, OptionalModelParams
 from stages.progress import Progress, silent
+from stages.tables import read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +25,10 @@ def run(
     base: Path,
     guide: Path,
     nli: Path,
+    origins: Path,
     progress: Progress = silent,
 ) -> None:
-    """Install the models of ``params`` into their folders."""
+    """Install the models of ``params`` into their folders, and write down where they came from."""
     wanted: dict[Path, ModelParams | OptionalModelParams] = {
         llm: params.llm,
         base: params.base,
@@ -45,3 +48,5 @@ def run(
                 )
             log.info("fetch: %s <- %s", folder, model.reference or "nothing, as none is named")
             advance(1)
+    named = {"llm": llm, "base": base, "guide": guide, "nli": nli}
+    write_json({name: read_json(folder / SOURCE) for name, folder in named.items()}, origins)

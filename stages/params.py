@@ -21,6 +21,8 @@ NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 JudgeName = Literal["llm", "encoder", "nli"]
 Combine = Literal["min", "mean", "all"]
+Pooler = Literal["auto", "cls", "cls_mlp_train_only", "mean", "prompt_mask"]
+GuidePooler = Literal["auto", "cls", "mean", "prompt_mask"]
 
 
 def _each_once(judges: tuple[JudgeName, ...]) -> tuple[JudgeName, ...]:
@@ -28,6 +30,13 @@ def _each_once(judges: tuple[JudgeName, ...]) -> tuple[JudgeName, ...]:
         message = "a judge is named twice"
         raise ValueError(message)
     return judges
+
+
+def _with_places(template: str) -> str:
+    if [template.count(place) for place in ("{sentence}", "[MASK]")] != [1, 1]:
+        message = "must hold {sentence} and [MASK], each once"
+        raise ValueError(message)
+    return template
 
 
 class Section(BaseModel):
@@ -103,6 +112,8 @@ class PrepareParams(Section):
     """Take only the first so many distinct sentences; null takes all."""
     max_characters: int = Field(ge=1)
     """Longer sentences are left out, and counted."""
+    labelled: str = Field(min_length=1)
+    """Triplets that people labelled, trained on beside the written; the starter's has no rows."""
     benchmarks: str = Field(min_length=1)
     """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
 
@@ -194,6 +205,12 @@ class ValidateParams(Section):
 class TrainParams(Section):
     """Stage 3, masked contrastive training."""
 
+    pooler: Pooler
+    """Which token vectors make the sentence's; auto: what the base's folder says, else mean."""
+    guide_pooler: GuidePooler
+    """The same for the guide, whose tokenizer is its own too; the paper's guide takes cls."""
+    template: Annotated[str, AfterValidator(_with_places)]
+    """What `prompt_mask` puts around a sentence; the vector is the hidden state at [MASK]."""
     sigma: float = Field(gt=-1)
     """Guide cosine from which a candidate is a false negative; the paper 0.9, above 1 is off."""
     tau: float = Field(gt=0)

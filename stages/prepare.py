@@ -1,36 +1,56 @@
 """Stage ``prepare``: a file of sentences and a folder of graded pairs become tables.
 
 sentence file      -> sentences.parquet        distinct, normalised, each with a stable id
+labelled file      -> labelled.parquet         triplets to train on besides, often none
 benchmarks/*.tsv   -> benchmarks/NAME.parquet  graded pairs, checked, text untouched
+all of it          -> preparation.json         what was read, left out and kept
 """
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
 from stages.corpora.cleaning import Cleaned, Counts, clean
+from stages.corpora.labelled import read_labelled
 from stages.corpora.reading import read_sentences
 from stages.errors import PipelineError
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
-from stages.tables import write_table
+from stages.tables import write_json, write_table
 
 log = logging.getLogger(__name__)
 
 
 def run(
-    params: PrepareParams, *, sentences: Path, benchmarks: Path, progress: Progress = silent
+    params: PrepareParams,
+    *,
+    sentences: Path,
+    labelled: Path,
+    benchmarks: Path,
+    metrics: Path,
+    progress: Progress = silent,
 ) -> None:
-    """Write the table ``sentences`` and the folder ``benchmarks``; nothing when either is faulty.
+    """Write tables, benchmarks and counts; nothing when one of the inputs is faulty.
 
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
     pairs = read_benchmarks(Path(params.benchmarks))
+    people = read_labelled(Path(params.labelled), max_characters=params.max_characters)
     cleaned = _read_and_clean(params, progress)
     write_table(cleaned.sentences, sentences)
+    write_table(people.triplets, labelled)
     write_benchmarks(pairs, benchmarks)
+    counts = {
+        "sentences": {"file": params.sentences, **asdict(cleaned.counts)},
+        "labelled": {"file": params.labelled, **people.counts()},
+    }
+    write_json(counts, metrics)
     log.info("prepare: %s: %s", params.sentences, _account(params, cleaned.counts))
+    if people.read:
+        told = ", ".join(f"{name} {count:,}" for name, count in people.counts().items())
+        log.info("prepare: %s: labelled triplets: %s", params.labelled, told)
     log.info("prepare: %s", _listing({name: len(table) for name, table in pairs.items()}))
 
 

@@ -42,6 +42,12 @@ SCORED: Schema = {
     "entailment_answer": pl.String,
     "contradiction_answer": pl.String,
 }
+LABELLED: Schema = {
+    "id": pl.String,
+    "premise": pl.String,
+    "entailment": pl.String,
+    "contradiction": pl.String,
+}
 CURATED: Schema = SCORED
 REJECTED: Schema = {**SCORED, "reason": pl.String}
 

@@ -1,7 +1,8 @@
 """Stage ``train``: the kept triplets teach the base encoder, and a guide hides false negatives.
 
-curated.parquet, base, guide, dev benchmark -> encoder/    sentence-transformers folder
-                                               training/   steps.tsv, dev.tsv, summary.json
+curated.parquet, labelled.parquet, base, guide, dev benchmark
+    -> encoder/    sentence-transformers folder, with a model card
+       training/   steps.tsv, dev.tsv, summary.json
 
 Stopped at any time, it goes on from its last checkpoint in the work folder.
 """
@@ -13,21 +14,27 @@ import time
 from pathlib import Path
 
 import polars as pl
+from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import load_encoder
+from stages.encoders.poolers import PROMPT_MASK
+from stages.encoders.templates import require_room
 from stages.engines.hardware import resolve_dtype
 from stages.engines.shards import source_digest
 from stages.errors import PipelineError
 from stages.params import TrainParams
 from stages.progress import Progress, silent
-from stages.tables import CURATED, PAIRS, read_table, write_json
+from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json
+from stages.training.card import Origin, model_card
 from stages.training.checkpoints import fingerprint, weights_digest
 from stages.training.dev import DevEvaluator
-from stages.training.guide import GuideVectors, write_guide_vectors
+from stages.training.guide import guide_vectors
+from stages.training.heads import CLS_MLP, add_heads
 from stages.training.loss import MaskedLoss
+from stages.training.provenance import git_revision, lock_digest, read_if_there
 from stages.training.recipe import Recipe
 from stages.training.records import TrainingRecord
-from stages.training.saving import model_card, save_encoder
+from stages.training.saving import save_encoder
 from stages.training.trainer import COLUMNS, fit
 
 log = logging.getLogger(__name__)
@@ -35,8 +42,11 @@ log = logging.getLogger(__name__)
 CODE = (
     "stages.encoders.embedding",
     "stages.encoders.loading",
+    "stages.encoders.poolers",
+    "stages.encoders.templates",
     "stages.equations.contrastive_loss",
     "stages.training.guide",
+    "stages.training.heads",
     "stages.training.loss",
     "stages.training.recipe",
     "stages.training.trainer",
@@ -48,11 +58,15 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     params: TrainParams,
     *,
     curated: Path,
+    labelled: Path,
     base: Path,
     guide: Path,
     benchmarks: Path,
     encoder: Path,
     training: Path,
+    preparation: Path,
+    curation: Path,
+    origins: Path,
     work: Path,
     progress: Progress = silent,
 ) -> None:
@@ -61,11 +75,15 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     Args:
         params: Settings of the stage.
         curated: Table of the kept triplets.
+        labelled: Table of triplets that people labelled, often without rows; all take part.
         base: Folder of the encoder that training starts from.
         guide: Folder of the frozen encoder; its width and tokenizer may differ from the base's.
         benchmarks: Folder of graded pairs, one of which is ``params.dev``.
         encoder: Folder that is written.
         training: Folder that is written.
+        preparation: What was read and kept, for the model card; may be missing.
+        curation: What was written and kept, for the model card; may be missing.
+        origins: Where the models came from, for the model card; may be missing.
         work: Where unfinished work is kept, under ``train/``.
         progress: Told how far it is.
 
@@ -73,21 +91,36 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         PipelineError: When an input is missing or unfit, or training cannot go on.
     """
     start = time.perf_counter()
-    triplets = _triplets(curated, params.batch_triplets)
+    origin = _origin(preparation, curation, origins)
+    people = read_table(labelled, LABELLED)
+    triplets = _triplets(curated, people, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
-    vectors = _guide_vectors(curated, guide, triplets=triplets, work=work, progress=progress)
-    recipe = Recipe(**params.model_dump(exclude={"dev"}))
-    loss = MaskedLoss(load_encoder(base), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
-    parts = (params, curated, base, guide, pairs.rows(), source_digest(*CODE))
+    vectors = guide_vectors(
+        work / "train",
+        guide,
+        triplets,
+        pooler=params.guide_pooler,
+        template=params.template,
+        progress=progress,
+    )
+    recipe = Recipe(**params.model_dump(exclude={"dev", "pooler", "guide_pooler", "template"}))
+    loss = MaskedLoss(_student(base, params), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
+    parts = (params, curated, labelled, base, guide, pairs.rows(), source_digest(*CODE))
     checkpoints = work / "train" / fingerprint(*parts)
     record = fit(loss, triplets, dev=dev, recipe=recipe, folder=checkpoints, progress=progress)
-    summary = {**_summary(record, triplets), "dtype": _dtype_name(params.dtype)}
+    summary = {
+        **_summary(record, triplets),
+        "labelled": len(people),
+        "labelled_share": round(len(people) / len(triplets), 6),
+        "dtype": _dtype_name(params.dtype),
+    }
     card = model_card(
         encoder.name,
         facts={"base": _identity(base), "guide": _identity(guide), "dev benchmark": params.dev}
         | summary,
         settings=params.model_dump(),
+        origin=origin,
     )
     save_encoder(loss.model, encoder, card=card)
     record.write(training)
@@ -95,17 +128,33 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     write_json({**summary, "seconds": seconds}, training / "summary.json")
     shutil.rmtree(checkpoints, ignore_errors=True)
     _say(record, triplets=len(triplets), dev=params.dev, seconds=seconds)
+    if len(people):
+        log.info(
+            "train: %s of the %s triplets were labelled by people (%.1f %%)",
+            *(f"{len(people):,}", f"{len(triplets):,}", 100 * len(people) / len(triplets)),
+        )
 
 
-def _triplets(curated: Path, batch_triplets: int) -> pl.DataFrame:
-    table = read_table(curated, CURATED)
+def _origin(preparation: Path, curation: Path, origins: Path) -> Origin:
+    """Collect what the model card tells besides training, before training: it may take hours."""
+    return Origin(
+        preparation=read_if_there(preparation),
+        curation=read_if_there(curation),
+        models=read_if_there(origins),
+        revision={"Git revision": git_revision(Path()), "dvc.lock": lock_digest(Path())},
+    )
+
+
+def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.DataFrame:
+    table = pl.concat([table.select(COLUMNS) for table in (read_table(curated, CURATED), people)])
     if len(table) < batch_triplets:
+        besides = f" and {len(people)} labelled ones" if len(people) else ""
         raise PipelineError(
-            f"{curated} holds {len(table)} triplets, fewer than one batch of {batch_triplets} "
-            "(train.batch_triplets).",
+            f"{curated} holds {len(table) - len(people)} triplets{besides}, fewer than one batch "
+            f"of {batch_triplets} (train.batch_triplets).",
             remedy="lower train.batch_triplets, give more sentences, or loosen curate.*.",
         )
-    return table.select(COLUMNS)
+    return table
 
 
 def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:
@@ -120,15 +169,14 @@ def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:
     return read_table(benchmarks / f"{name}.parquet", PAIRS)
 
 
-def _guide_vectors(
-    curated: Path, guide: Path, *, triplets: pl.DataFrame, work: Path, progress: Progress
-) -> GuideVectors:
-    """Return the guide's vectors, which stay in ``work``: sweeps of other settings share them."""
-    path = work / "train" / f"guide-{fingerprint(curated, guide)}.npy"
-    if not path.is_file():
-        columns = [triplets[name].to_list() for name in COLUMNS]
-        write_guide_vectors(path, load_encoder(guide), columns, progress=progress)
-    return GuideVectors(path)
+def _student(base: Path, params: TrainParams) -> SentenceTransformer:
+    """Load the base with its pooler, and with what that pooler does while training only."""
+    pooler = "cls" if params.pooler == CLS_MLP else params.pooler
+    encoder = load_encoder(base, pooler=pooler, template=params.template)
+    if params.pooler == PROMPT_MASK:
+        require_room(encoder, params.template, max_tokens=params.max_tokens)
+    add_heads(encoder, pooler=params.pooler, template=params.template, seed=params.seed)
+    return encoder
 
 
 def _summary(record: TrainingRecord, triplets: pl.DataFrame) -> dict[str, float]:

@@ -38,6 +38,7 @@ def real_models() -> dict[str, Path]:
             base=folders["base"],
             guide=folders["guide"],
             nli=ROOT / ".work/test-models/nli",
+            origins=ROOT / ".work/test-models/models.json",
         )
     return folders
 

@@ -36,6 +36,20 @@ def read_sentences(path: Path, *, column: str | None) -> pl.Series:
         PipelineError: When the file is missing, empty, of another kind, not UTF-8 or malformed, or
             when the column is not there, not text, or not named.
     """
+    sentences = read_column(path, column=column).rename("sentence")
+    if sentences.is_empty():
+        raise PipelineError(
+            f"{path} has column names but no rows.", remedy="fill it, or name another file."
+        )
+    return sentences
+
+
+def read_column(path: Path, *, column: str | None) -> pl.Series:
+    """Do as :func:`read_sentences`, but take a file that has column names and no rows as well.
+
+    Raises:
+        PipelineError: As there.
+    """
     readers: dict[str, Callable[[Path, str | None], pl.Series]] = {
         ".txt": _from_text,
         ".csv": lambda path, column: _from_delimited(path, column, separator=","),
@@ -50,12 +64,7 @@ def read_sentences(path: Path, *, column: str | None) -> pl.Series:
             f"{path} ends in {path.suffix or 'nothing'}, which is no known kind of sentence file.",
             remedy=f"convert it to one of {', '.join(readers)}, and name it so.",
         )
-    sentences = reader(path, column).rename("sentence")
-    if sentences.is_empty():
-        raise PipelineError(
-            f"{path} has column names but no rows.", remedy="fill it, or name another file."
-        )
-    return sentences
+    return reader(path, column)
 
 
 def _from_text(path: Path, column: str | None) -> pl.Series:

@@ -1,22 +1,24 @@
 """Sentence encoders from local folders: safetensors only, nothing downloaded, no foreign code."""
 
-import contextlib
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers.utils import logging as transformers_logging
 
+from stages.encoders.poolers import AUTO, pooler_of, repool, warn_of_wrong_pooler
+from stages.encoders.quiet import no_progress_bars
 from stages.engines.hardware import device, resolve_dtype
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
+__all__ = ["load_encoder", "no_progress_bars"]
+
+MODULES = "modules.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -27,21 +29,41 @@ TOKENIZER_FILES = (
 )
 
 
-def load_encoder(path: Path, *, dtype: str = "float32") -> SentenceTransformer:
+def load_encoder(
+    path: Path, *, dtype: str = "float32", pooler: str = AUTO, template: str = ""
+) -> SentenceTransformer:
     """Load the sentence encoder in the folder ``path`` onto the GPU, or the CPU if there is none.
 
-    A sentence-transformers folder brings its own pooling; a plain Hugging Face folder (no
-    modules.json) gets mean pooling, which is said in a warning. Only safetensors are read.
+    With the pooler `auto`, a sentence-transformers folder brings its own pooling; a plain Hugging
+    Face folder (no modules.json) gets mean pooling, which is said in a warning. So is a pooler that
+    a model is known not to be made for. Only safetensors are read.
 
     Args:
         path: Folder of the encoder.
         dtype: Type of the weights, see :func:`stages.engines.hardware.resolve_dtype`. Cosines
             of bfloat16 vectors come in steps of 0.004, too coarse to rank pairs by.
+        pooler: See :func:`stages.encoders.poolers.repool`.
+        template: Of the pooler `prompt_mask`.
 
     Raises:
-        PipelineError: When the folder is missing, lacks weights or a tokenizer, or does not load.
+        PipelineError: When the folder is missing, lacks weights or a tokenizer, does not load, or
+            cannot pool in this way.
     """
     _check_folder(path)
+    encoder = _loaded(path, dtype)
+    _check_weights(path, encoder)
+    has_modules = (path / MODULES).is_file()
+    own = pooler_of(encoder) if has_modules else None
+    repool(encoder, pooler=pooler, template=template)
+    if not has_modules and pooler == AUTO:
+        log.warning(
+            "%s has no %s: taking the mean of its token vectors (mean pooling)", path, MODULES
+        )
+    warn_of_wrong_pooler(path, encoder, own=own)
+    return encoder
+
+
+def _loaded(path: Path, dtype: str) -> SentenceTransformer:
     try:
         with no_progress_bars():
             return _load(path, resolve_dtype(dtype))
@@ -53,22 +75,10 @@ def load_encoder(path: Path, *, dtype: str = "float32") -> SentenceTransformer:
         ) from error
 
 
-@contextlib.contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Keep transformers from drawing its own progress bars."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
-
-
 def _load(path: Path, dtype: torch.dtype) -> SentenceTransformer:
     weights = {"dtype": dtype, "use_safetensors": True}
     local = {"local_files_only": True, "trust_remote_code": False}
-    if (path / "modules.json").is_file():
+    if (path / MODULES).is_file():
         return SentenceTransformer(
             str(path),
             device=device(),
@@ -76,7 +86,6 @@ def _load(path: Path, dtype: torch.dtype) -> SentenceTransformer:
             local_files_only=True,
             trust_remote_code=False,
         )
-    log.warning("%s has no modules.json: taking the mean of its token vectors (mean pooling)", path)
     transformer = Transformer(
         str(path),
         model_kwargs={**weights, **local},
@@ -107,6 +116,24 @@ def _check_folder(path: Path) -> None:
         raise PipelineError(
             f"{path} holds no tokenizer (looked for {', '.join(TOKENIZER_FILES)}).",
             remedy="copy the tokenizer of the model into the folder, or fetch the model again.",
+        )
+
+
+def _check_weights(path: Path, encoder: SentenceTransformer) -> None:
+    """Refuse weights of another architecture: transformers fills what is missing with noise."""
+    if not isinstance(encoder[0], Transformer):
+        return
+    wanted = set(encoder[0].model.state_dict())
+    found: set[str] = set()
+    for file in path.rglob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            found.update(weights.keys())
+    ends = {".".join(name.split(".")[cut:]) for name in found for cut in range(name.count("."))}
+    if len(wanted & ends) < len(wanted) / 2:
+        raise PipelineError(
+            f"{path} holds only {len(wanted & ends)} of the {len(wanted)} weights that its "
+            "config.json speaks of; the others would be random.",
+            remedy="fetch the model again, or name an encoder whose files belong together.",
         )
 
 

@@ -14,6 +14,9 @@ WANTED_FILES = [
     "*.txt",
     "*.model",
     "*.jinja",
+    # They say under which licence the model may be used.
+    "README.md",
+    "LICENSE*",
 ]
 
 

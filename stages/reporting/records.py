@@ -91,6 +91,7 @@ class TrainingSummary(Record):
     """reports/training/summary.json: one line about the training run."""
 
     triplets: int
+    labelled: int = 0
     steps: int
     best_step: int
     best_dev: float | None = None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
 from numpy.lib.format import open_memmap
@@ -13,10 +14,14 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.encoders.embedding import embed
+from stages.encoders.loading import load_encoder
 from stages.progress import Progress, silent
 from stages.tables import replacing
+from stages.training.checkpoints import fingerprint
 
 log = logging.getLogger(__name__)
+
+COLUMNS = ("premise", "entailment", "contradiction")
 
 
 class GuideVectors:
@@ -49,6 +54,38 @@ class GuideVectors:
         vectors = F.normalize(torch.from_numpy(chosen).to(rows.device), dim=-1)
         with torch.autocast(rows.device.type, enabled=False):
             return vectors[0] @ torch.cat([vectors[1], vectors[2]]).T
+
+
+def guide_vectors(
+    folder: Path,
+    guide: Path,
+    triplets: pl.DataFrame,
+    *,
+    pooler: str,
+    template: str,
+    progress: Progress = silent,
+) -> GuideVectors:
+    """Return the guide's vectors of ``triplets``, which stay in ``folder`` for the next to ask.
+
+    Args:
+        folder: Where they are kept, under a name that changes with all that follows.
+        guide: Folder of the guide.
+        triplets: Columns premise, entailment and contradiction.
+        pooler: Of the guide; see :func:`stages.encoders.poolers.repool`.
+        template: Of the pooler `prompt_mask`.
+        progress: Told how many sentences are encoded.
+
+    Raises:
+        PipelineError: When the guide does not load or the file cannot be written.
+    """
+    texts = triplets.select(COLUMNS)
+    name = fingerprint(texts.write_ndjson(), guide, pooler, template)
+    path = folder / f"guide-{name}.npy"
+    if not path.is_file():
+        encoder = load_encoder(guide, pooler=pooler, template=template)
+        columns = [texts[column].to_list() for column in COLUMNS]
+        write_guide_vectors(path, encoder, columns, progress=progress)
+    return GuideVectors(path)
 
 
 def write_guide_vectors(

@@ -3,80 +3,31 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import no_progress_bars
 from stages.errors import PipelineError
+from stages.training.heads import remove_heads
 
 
 def save_encoder(encoder: SentenceTransformer, folder: Path, *, card: str) -> None:
     """Write ``encoder`` and its README.md to ``folder``, whole or not at all.
+
+    Heads that count while training only are taken out of it.
 
     Raises:
         PipelineError: When it cannot be written; an encoder that was there before is untouched.
     """
     with _replacing_folder(folder) as temporary, no_progress_bars():
         _forget_last_batch(encoder)
+        remove_heads(encoder)
         encoder.save_pretrained(str(temporary), create_model_card=False)
         (temporary / "README.md").write_text(card, encoding="utf-8")
         for path in temporary.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def model_card(name: str, *, facts: Mapping[str, object], settings: Mapping[str, object]) -> str:
-    """Return README.md for the encoder: what it is, how to use it, where it comes from.
-
-    Args:
-        name: Name of the folder.
-        facts: What a reader wants to know first, such as base, triplets and dev score.
-        settings: Every training setting.
-    """
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- sentence-similarity
-- feature-extraction
-- multicsr
----
-
-# {name}
-
-A sentence encoder trained without labels by multicsr: a language model wrote an entailment and a
-contradiction for every premise, judged them, and the encoder learned from the triplets it kept,
-while a frozen guide encoder hid false negatives (MultiCSR, arXiv 2310.10962).
-
-```python
-from sentence_transformers import SentenceTransformer
-
-encoder = SentenceTransformer("{name}")
-vectors = encoder.encode(["A man is playing a guitar.", "Someone plays an instrument."])
-print(encoder.similarity(vectors, vectors))
-```
-
-## Where it comes from
-
-{_table(facts)}
-
-## Training settings
-
-{_table(settings)}
-
-## Limits
-
-It knows the kind of sentences it was trained on. Its triplets were written by a language model
-and inherit that model's errors and leanings. The licences of the base encoder and of the language
-model apply.
-"""
-
-
-def _table(rows: Mapping[str, object]) -> str:
-    lines = [f"| {name} | {value} |" for name, value in rows.items()]
-    return "\n".join(["| what | value |", "|---|---|", *lines])
 
 
 def _forget_last_batch(encoder: SentenceTransformer) -> None:

@@ -24,13 +24,14 @@ from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.training.checkpoints import last_checkpoint, step_of
 from stages.training.dev import METRIC, DevEvaluator
+from stages.training.guide import COLUMNS
 from stages.training.loss import MaskedLoss
 from stages.training.recipe import Recipe
 from stages.training.records import TrainingRecord
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("premise", "entailment", "contradiction")
+__all__ = ["COLUMNS", "fit"]
 
 
 def fit(

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 
 def fetched(params: ModelsParams, into: Path) -> None:
     llm, base, guide, nli = (into / name for name in ("llm", "base", "guide", "nli"))
-    fetch.run(params, llm=llm, base=base, guide=guide, nli=nli)
+    origins = into / "models.json"
+    fetch.run(params, llm=llm, base=base, guide=guide, nli=nli, origins=origins)
 
 
 def test_the_models_of_the_smoke_profile_arrive_without_network(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from stages import prepare
 from stages.errors import PipelineError
 from stages.params import PrepareParams
-from stages.tables import PAIRS, SENTENCES, read_table
+from stages.tables import LABELLED, PAIRS, SENTENCES, read_json, read_table
 
+ROOT = Path(__file__).parents[2]
 BENCHMARK = "subset\tscore\tsentence1\tsentence2\nx\t5\tOne.\tOne!\nx\t0\tOne.\tCats sleep.\n"
 
 
@@ -19,6 +20,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a sentence file and two benchmarks, which is the working folder."""
     monkeypatch.chdir(tmp_path)
     Path("corpus.txt").write_text("One.\n\n Two.\nOne.\nThis is far too long.\nThree.\n")
+    Path("labelled.tsv").write_text("premise\tentailment\tcontradiction\n")
     Path("pairs").mkdir()
     for name in ("dev", "test"):
         Path(f"pairs/{name}.tsv").write_text(BENCHMARK)
@@ -32,11 +34,14 @@ def run(**changes: Any) -> None:
         "column": None,
         "limit": None,
         "max_characters": 10,
+        "labelled": "labelled.tsv",
         "benchmarks": "pairs",
     }
     prepare.run(
         PrepareParams.model_validate(settings | changes),
         sentences=Path("out/sentences.parquet"),
+        labelled=Path("out/labelled.parquet"),
+        metrics=Path("out/preparation.json"),
         benchmarks=Path("out/benchmarks"),
     )
 
@@ -101,3 +106,20 @@ def test_faulty_input_writes_nothing(project: Path, changes: dict[str, Any], cau
     assert error.value.cause.startswith(cause)
     assert error.value.exit_code == 2
     assert not (project / "out").exists()
+
+
+def test_labelled_triplets_become_a_table_and_every_row_read_is_counted(project: Path) -> None:
+    people = "premise\tentailment\tcontradiction\nA.\tB.\tC.\nA.\tB.\tC.\n"
+    (project / "people.tsv").write_text(people)
+    run(labelled="people.tsv")
+    table = read_table(project / "out/labelled.parquet", LABELLED)
+    assert table.select("premise", "entailment", "contradiction").rows() == [("A.", "B.", "C.")]
+    counts = read_json(project / "out/preparation.json")
+    assert counts["labelled"]["file"] == "people.tsv"
+    assert (counts["labelled"]["duplicates"], counts["labelled"]["kept"]) == (1, 1)
+    assert (counts["sentences"]["file"], counts["sentences"]["kept"]) == ("corpus.txt", 3)
+
+
+def test_the_starters_labelled_file_is_off(project: Path) -> None:
+    run(labelled=str(ROOT / "data/starter/labelled.tsv"))
+    assert read_table(project / "out/labelled.parquet", LABELLED).is_empty()

@@ -8,16 +8,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+from scipy.stats import spearmanr
 from sentence_transformers.sentence_transformer.modules import Dense
 
 from stages import train
 from stages.encoders.embedding import embed, load_encoder
+from stages.encoders.poolers import pooler_of
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import TrainParams
-from stages.tables import CURATED, PAIRS, write_table
+from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json, write_table
+from stages.training import guide
 
+TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
 PARAMS = TrainParams(
+    pooler="auto",
+    guide_pooler="auto",
+    template=TEMPLATE,
     sigma=0.95,
     tau=0.05,
     batch_triplets=8,
@@ -46,11 +53,15 @@ class Project:
         train.run(
             PARAMS.model_copy(update=changes),
             curated=data / "curated.parquet",
+            labelled=data / "labelled.parquet",
             base=self.root / "models/base",
             guide=self.root / "models/guide",
             benchmarks=data / "benchmarks",
             encoder=self.root / "models/encoder",
             training=self.root / "reports/training",
+            preparation=self.root / "reports/preparation.json",
+            curation=self.root / "reports/curation.json",
+            origins=self.root / "reports/models.json",
             work=self.root / ".work",
         )
 
@@ -65,14 +76,23 @@ class Project:
         return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def texts(form: str, rows: list[tuple[str, str]]) -> pl.Series:
+    return pl.Series([form.format(noun=n, hour=h) for n, h in rows], dtype=pl.String)
+
+
 def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
     fill: dict[object, object] = {pl.Int64: 0, pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
-    table = pl.DataFrame({name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()})
+    filled = {name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()}
+    table = pl.DataFrame(filled, schema=CURATED)
     return table.with_columns(
-        premise=pl.Series([f"The {noun} is here at {hour}." for noun, hour in rows]),
-        entailment=pl.Series([f"At {hour}, a {noun} is here." for noun, hour in rows]),
-        contradiction=pl.Series([f"Nothing at {hour}, no {noun}." for noun, hour in rows]),
+        premise=texts("The {noun} is here at {hour}.", rows),
+        entailment=texts("At {hour}, a {noun} is here.", rows),
+        contradiction=texts("Nothing at {hour}, no {noun}.", rows),
     ).select(CURATED.keys())
+
+
+def labelled_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
+    return curated_table(rows).select(LABELLED.keys())
 
 
 def graded_pairs(scores: list[float]) -> pl.DataFrame:
@@ -87,6 +107,7 @@ def make_project(root: Path) -> Project:
     write_random_encoder(root / "models/base", seed=1)
     write_random_encoder(root / "models/guide", seed=2)
     write_table(curated_table(ROWS), root / "data/curated.parquet")
+    write_table(labelled_table([]), root / "data/labelled.parquet")
     for name, flat in (("dev", False), ("flat", True)):
         scores = [3.0 if flat else float(number % 6) for number in range(len(NOUNS))]
         write_table(graded_pairs(scores), root / f"data/benchmarks/{name}.parquet")
@@ -122,7 +143,7 @@ def test_the_records_are_tables_and_a_summary(trained: Project) -> None:
     summary = trained.summary()
     assert list(summary) == [
         *("triplets", "steps", "best_step", "best_dev", "base_dev", "masked_ratio"),
-        *("dtype", "seconds"),
+        *("labelled", "labelled_share", "dtype", "seconds"),
     ]
     assert (summary["triplets"], summary["steps"], summary["dtype"]) == (24, 3, "float32")
     assert summary["base_dev"] == dev["spearman"][0]
@@ -132,7 +153,8 @@ def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
     card = trained.saved()["README.md"].decode()
     assert "| triplets | 24 |" in card
     assert "| sigma | 0.95 |" in card
-    assert f"| best_dev | {trained.summary()['best_dev']} |" in card
+    summary = trained.summary()
+    assert f"| dev | {summary['base_dev']} | {summary['best_dev']} |" in card
     assert str(trained.root) not in card
 
 
@@ -147,6 +169,38 @@ def test_the_same_inputs_give_the_same_bytes(trained: Project, project: Project)
     assert project.saved() == trained.saved()
 
 
+@pytest.mark.parametrize("pooler", ["cls", "cls_mlp_train_only", "mean", "prompt_mask"])
+def test_every_pooler_trains_and_leaves_an_encoder_without_a_head(
+    pooler: str, project: Project
+) -> None:
+    project.train(pooler=pooler, guide_pooler="prompt_mask", max_tokens=32)
+    encoder = load_encoder(project.root / "models/encoder")
+    assert pooler_of(encoder) == ("cls" if pooler == "cls_mlp_train_only" else pooler)
+    assert not any(type(module).__module__.startswith("stages") for module in encoder)
+    assert {Path(name).suffix for name in project.saved()} == {".json", ".md", ".safetensors"}
+    pairs = read_table(project.root / "data/benchmarks/dev.parquet", PAIRS)
+    left, right = (
+        embed(encoder, pairs[side].to_list(), batch_sentences=8)
+        for side in ("sentence1", "sentence2")
+    )
+    again = 100 * spearmanr((left * right).sum(axis=1), pairs["score"]).statistic
+    assert project.summary()["best_dev"] == pytest.approx(again, abs=1e-3)
+
+
+def test_a_head_goes_on_from_its_checkpoint(project: Project) -> None:
+    def pull_the_plug(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    unbroken = project.saved()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "save_encoder", pull_the_plug)
+        with pytest.raises(KeyboardInterrupt):
+            project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    project.train(pooler="cls_mlp_train_only", eval_steps=1)
+    assert project.saved() == unbroken
+
+
 def test_a_run_without_mask_does_not_ask_the_guide_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +209,7 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
 
     project.train()
     masked = project.summary()["masked_ratio"]
-    monkeypatch.setattr(train, "write_guide_vectors", refuse)
+    monkeypatch.setattr(guide, "write_guide_vectors", refuse)
     project.train(sigma=1.1)
     assert masked > 0
     assert project.summary()["masked_ratio"] == 0
@@ -176,6 +230,26 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(
         project.train()
     assert "going on from checkpoint-" in caplog.text
     assert project.saved() == trained.saved()
+
+
+def test_labelled_triplets_join_the_written_and_their_share_is_told(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = [(noun, "teatime") for noun in NOUNS]
+    write_table(labelled_table(people), project.root / "data/labelled.parquet")
+    counted = {"sentences": {"file": "in/mine.txt", "read": 30, "kept": 24}}
+    counted["labelled"] = {"file": "in/people.tsv"}
+    write_json(counted, project.root / "reports/preparation.json")
+    with caplog.at_level(logging.INFO, logger="stages"):
+        project.train()
+    summary = project.summary()
+    assert (summary["triplets"], summary["labelled"], summary["labelled_share"]) == (32, 8, 0.25)
+    assert summary["steps"] == 4
+    assert "8 of the 32 triplets were labelled by people (25.0 %)" in caplog.text
+    card = project.saved()["README.md"].decode()
+    for line in ("| labelled | 8 |", "| labelled_share | 0.25 |", "| labelled file | people.tsv |"):
+        assert line in card
+    assert "| sentence file | mine.txt |" in card
 
 
 def test_a_corpus_smaller_than_a_batch_is_refused(project: Project) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from stages.encoders.embedding import embed, load_encoder
 from stages.errors import PipelineError
-from stages.training.saving import model_card, save_encoder
+from stages.training.saving import save_encoder
 
 LONG = "The ferry waits at noon, " * 20
 CARD = "# An encoder\n"
@@ -72,10 +72,3 @@ def test_when_saving_fails_the_old_encoder_stays_whole(
         save_encoder(encoder, folder, card=CARD)
     assert (folder / "model.safetensors").read_text() == "the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
-
-
-def test_the_card_says_what_went_in() -> None:
-    card = model_card("encoder", facts={"triplets": 1200}, settings={"sigma": 0.9})
-    assert "| triplets | 1200 |" in card
-    assert "| sigma | 0.9 |" in card
-    assert card.startswith("---\nlibrary_name: sentence-transformers\n")
