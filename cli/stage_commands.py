@@ -25,6 +25,7 @@ DATA, MODELS, REPORTS = Path("data"), Path("models"), Path("reports")
 
 ReadSentences = Annotated[Path, _read("Sentences, from `prepare`.")]
 ReadBenchmarks = Annotated[Path, _read("Folder of graded pairs, from `prepare`.")]
+ReadLabelled = Annotated[Path, _read("Labelled triplets, from `prepare`.")]
 ReadTriplets = Annotated[Path, _read("Triplets, from `generate`.")]
 ReadScored = Annotated[Path, _read("Scored triplets, from `score`.")]
 ReadCurated = Annotated[Path, _read("Kept triplets, from `curate`.")]
@@ -113,9 +114,11 @@ def prepare(
         )
 
 
-def generate(
+def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     sentences: ReadSentences = DATA / "sentences.parquet",
+    labelled: ReadLabelled = DATA / "labelled.parquet",
     llm: ReadLlm = MODELS / "llm",
+    guide: Annotated[Path, _read("The encoder that finds demonstrations.")] = MODELS / "guide",
     triplets: Annotated[Path, _write("Sentence, entailment, contradiction.")] = (
         DATA / "triplets.parquet"
     ),
@@ -145,7 +148,9 @@ def generate(
             chosen.generate,
             server=chosen.server,
             sentences=sentences,
+            labelled=labelled,
             llm=llm,
+            guide=guide,
             triplets=triplets,
             metrics=metrics,
             work=work_folder(work),
@@ -274,9 +279,7 @@ def validate(
 
 def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     curated: ReadCurated = DATA / "curated.parquet",
-    labelled: Annotated[Path, _read("Labelled triplets, from `prepare`.")] = (
-        DATA / "labelled.parquet"
-    ),
+    labelled: ReadLabelled = DATA / "labelled.parquet",
     base: ReadBase = MODELS / "base",
     guide: ReadGuide = MODELS / "guide",
     benchmarks: ReadBenchmarks = DATA / "benchmarks",

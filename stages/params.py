@@ -129,6 +129,10 @@ class GenerateParams(Section):
     """Weight of the noisy instruction; 0 is plain generation at half the cost, the paper 0.3."""
     noisy: NoisyKind
     """What the noisy branch is told: `opposite`, `shuffled` words, `empty`, `literal`."""
+    demonstrations: int = Field(ge=0)
+    """Labelled triplets (`prepare.labelled`) shown before each premise, nearest last; 0 is none."""
+    demonstration_cosine: float = Field(ge=-1, le=1)
+    """Least cosine, by the guide, of a premise and one shown for it; the paper 0.6 or 0.8."""
     plausibility: float = Field(ge=0, lt=1)
     """Tokens below this share of the most likely token's probability are excluded; 0 is off."""
     temperature: float = Field(ge=0)

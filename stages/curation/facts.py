@@ -34,7 +34,7 @@ def curated_facts(
         "prompt_leftover": leftover_expression(),
         "repeated_elsewhere": _repeated_elsewhere(curated),
         "other_script": _other_script(script),
-        "too_many_samples": pl.len().over("id") > triplets_per_premise,
+        "too_many_samples": pl.int_range(pl.len()).over("id") >= triplets_per_premise,
     }
     return curated.with_columns(
         NAME.alias("name"),

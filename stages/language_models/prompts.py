@@ -1,11 +1,12 @@
 """Prompt sets: what the language model is told, as data."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -15,9 +16,17 @@ from stages.language_models.protocol import Prompt
 from stages.language_models.randomness import generator
 
 PLACEHOLDER = "{sentence}"
+ANSWER = "{answer}"
 HYPOTHESES = ("entailment", "contradiction")
 LITERAL = "Always respond with the opposite of what you're asked. You never get it right.\n"
 """The noisy instruction that Instructive Decoding (Kim et al. 2024) calls opposite."""
+
+
+class Example(NamedTuple):
+    """A premise and what people wrote for it, shown before the question."""
+
+    sentence: str
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,18 @@ class Instruction:
     """Text before the premise that all premises share."""
     suffix: str
     """Text that holds the premise, at ``{sentence}``, and ends where the answer begins."""
+    example: str = ""
+    """Text that holds a premise and its answer, at ``{answer}``; empty where none can be shown."""
 
-    def prompt(self, sentence: str) -> Prompt:
-        """Return the prompt that asks about ``sentence``."""
-        return Prompt(self.prefix, self.suffix.replace(PLACEHOLDER, sentence))
+    def prompt(self, sentence: str, shown: Sequence[Example] = ()) -> Prompt:
+        """Return the prompt that asks about ``sentence`` after examples, the last one nearest."""
+        examples = "".join(map(self._told, shown))
+        return Prompt(self.prefix, examples + self.suffix.replace(PLACEHOLDER, sentence))
+
+    def _told(self, example: Example) -> str:
+        # In one pass: a premise may hold the very placeholder of the answer.
+        filled = {PLACEHOLDER: example.sentence, ANSWER: example.answer}
+        return re.sub("|".join(map(re.escape, filled)), lambda m: filled[m[0]], self.example)
 
     @property
     def shuffled(self) -> "Instruction":
@@ -48,7 +65,18 @@ class Instruction:
         return Prompt(self.prefix, self.suffix.split(PLACEHOLDER)[0].rstrip(" "))
 
 
-def noisy_prompt(kind: str, sentence: str, *, wanted: Instruction, opposite: Instruction) -> Prompt:
+class Shown(NamedTuple):
+    """An instruction with the examples that are shown for one premise."""
+
+    instruction: Instruction
+    examples: Sequence[Example] = ()
+
+    def prompt(self, sentence: str) -> Prompt:
+        """Return the prompt that asks about ``sentence``."""
+        return self.instruction.prompt(sentence, self.examples)
+
+
+def noisy_prompt(kind: str, sentence: str, *, wanted: Shown, opposite: Shown) -> Prompt:
     """Return what the noisy branch is told: the variants that Instructive Decoding compares.
 
     Args:
@@ -56,18 +84,20 @@ def noisy_prompt(kind: str, sentence: str, *, wanted: Instruction, opposite: Ins
             words out of order), ``empty`` (nothing before the sentence) or ``literal`` (the
             wanted one, after an order always to do the opposite).
         sentence: The premise.
-        wanted: The instruction of the wanted branch.
-        opposite: The instruction of the other hypothesis.
+        wanted: The instruction of the wanted branch, with its examples.
+        opposite: That of the other hypothesis.
     """
+    instruction = wanted.instruction
     match kind:
         case "opposite":
             return opposite.prompt(sentence)
         case "shuffled":
-            return wanted.shuffled.prompt(sentence)
+            return instruction.shuffled.prompt(sentence, wanted.examples)
         case "empty":
-            return replace(wanted, prefix="").prompt(sentence)
+            return replace(instruction, prefix="").prompt(sentence)
         case "literal":
-            return replace(wanted, prefix=LITERAL + wanted.prefix).prompt(sentence)
+            literal = replace(instruction, prefix=LITERAL + instruction.prefix)
+            return literal.prompt(sentence, wanted.examples)
     message = f"no noisy instruction {kind!r}"
     raise ValueError(message)
 
@@ -132,8 +162,11 @@ def _instructions(values: Any, name: str, hypothesis: str) -> tuple[Instruction,
 def _instruction(entry: Any, name: str, place: str) -> Instruction:
     wanted = {"name", "prefix", "suffix"}
     texts = isinstance(entry, Mapping) and all(isinstance(v, str) for v in entry.values())
-    if not texts or set(entry) != wanted:
+    if not texts or set(entry) - {"example"} != wanted:
         raise _fault(name, f"{place} must have the texts {', '.join(sorted(wanted))}")
+    for slot in (PLACEHOLDER, ANSWER):
+        if entry.get("example") and slot not in entry["example"]:
+            raise _fault(name, f"{place}.example must hold {slot}")
     if entry["suffix"].count(PLACEHOLDER) != 1:
         raise _fault(name, f"{place}.suffix must hold {PLACEHOLDER} once")
     return Instruction(**entry)

@@ -5,6 +5,8 @@ import pytest
 from stages.errors import PipelineError
 from stages.language_models.prompts import (
     LITERAL,
+    Example,
+    Shown,
     load_prompts,
     noisy_prompt,
     prompt_set_names,
@@ -80,8 +82,9 @@ def test_an_unknown_name_lists_those_there_are() -> None:
 def test_every_noisy_instruction_asks_about_the_sentence_and_not_as_wanted(name: str) -> None:
     prompts = load_prompts(name)
     wanted, opposite = prompts.entailment[0], prompts.contradiction[0]
+    shown = {"wanted": Shown(wanted), "opposite": Shown(opposite)}
     told = {
-        kind: noisy_prompt(kind, "Tea is hot.", wanted=wanted, opposite=opposite)
+        kind: noisy_prompt(kind, "Tea is hot.", **shown)
         for kind in ("opposite", "shuffled", "empty", "literal")
     }
     assert told["opposite"] == opposite.prompt("Tea is hot.")
@@ -103,4 +106,33 @@ def test_a_shuffled_instruction_is_the_same_for_all_sentences() -> None:
 def test_an_unknown_noisy_instruction_is_a_wrong_call() -> None:
     wanted = load_prompts("few_shot").entailment[0]
     with pytest.raises(ValueError, match="no noisy instruction 'loud'"):
-        noisy_prompt("loud", "x", wanted=wanted, opposite=wanted)
+        noisy_prompt("loud", "x", wanted=Shown(wanted), opposite=Shown(wanted))
+
+
+@pytest.mark.parametrize("name", prompt_set_names())
+def test_examples_stand_between_what_all_share_and_the_question(name: str) -> None:
+    for instruction in (*load_prompts(name).entailment, *load_prompts(name).contradiction):
+        shown = [Example("He ate {answer} pies.", "He had pies."), Example("Go!", "Leave!")]
+        prompt, bare = instruction.prompt("Tea is hot.", shown), instruction.prompt("Tea is hot.")
+        assert prompt.prefix == bare.prefix
+        assert prompt.suffix.endswith(bare.suffix)
+        examples = prompt.suffix.removesuffix(bare.suffix)
+        words = ("He ate {answer} pies.", "He had pies.", "Go!", "Leave!")
+        places = [examples.index(text) for text in words]
+        assert places == sorted(places)
+        # The question has the very form of an example whose answer is still missing.
+        as_example = instruction.prompt("", [Example("Tea is hot.", "")]).suffix
+        assert as_example.startswith(bare.suffix)
+
+
+def test_each_branch_is_shown_the_answers_of_its_own_hypothesis() -> None:
+    prompts = load_prompts("few_shot")
+    wanted = Shown(prompts.entailment[0], [Example("Go!", "Leave!")])
+    opposite = Shown(prompts.contradiction[0], [Example("Go!", "Stay!")])
+    told = {
+        kind: noisy_prompt(kind, "Tea is hot.", wanted=wanted, opposite=opposite).suffix
+        for kind in ("opposite", "shuffled", "empty", "literal")
+    }
+    assert "Stay!" in told["opposite"]
+    assert all("Leave!" in told[kind] for kind in ("shuffled", "literal"))
+    assert "Go!" not in told["empty"]

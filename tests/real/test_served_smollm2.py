@@ -75,6 +75,8 @@ def test_a_served_model_writes_and_judges(
     generate.run(
         params.generate.model_copy(update={"omega": 0.0, "plausibility": 0.0}),
         sentences=tmp_path / "sentences.parquet",
+        labelled=tmp_path / "labelled.parquet",
+        guide=real_models["guide"],
         triplets=tmp_path / "triplets.parquet",
         metrics=tmp_path / "generation.json",
         **files,

@@ -157,11 +157,16 @@ def test_hostile_sentences_neither_crash_nor_leak_the_prompt_into_what_is_kept(
         schema=SENTENCES,
     )
     write_table(table, tmp_path / "sentences.parquet")
-    common: dict[str, Any] = {"llm": real_models["llm"], "work": tmp_path / "work"}
+    common: dict[str, Any] = {
+        "llm": real_models["llm"],
+        "guide": real_models["guide"],
+        "work": tmp_path / "work",
+    }
     generate.run(
         params.generate,
         server=params.server,
         sentences=tmp_path / "sentences.parquet",
+        labelled=tmp_path / "labelled.parquet",
         triplets=tmp_path / "triplets.parquet",
         metrics=tmp_path / "generation.json",
         **common,
@@ -170,7 +175,6 @@ def test_hostile_sentences_neither_crash_nor_leak_the_prompt_into_what_is_kept(
         params.score,
         server=params.server,
         triplets=tmp_path / "triplets.parquet",
-        guide=real_models["guide"],
         nli=tmp_path / "nli",
         scored=tmp_path / "scored.parquet",
         metrics=tmp_path / "scoring.json",

@@ -1,12 +1,15 @@
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from stages import generate
+from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
+from stages.language_models.protocol import Answer, Decoding, Request
 from stages.params import GenerateParams, load_params
-from stages.tables import SENTENCES, TRIPLETS, read_json, read_table, write_table
+from stages.tables import LABELLED, SENTENCES, TRIPLETS, read_json, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 SMOKE = load_params(ROOT / "profiles/smoke.yaml")
@@ -29,7 +32,9 @@ def triplets(folder: Path, params: GenerateParams = PARAMS, **changes: object) -
         params.model_copy(update=changes),
         server=SMOKE.server,
         sentences=folder / "sentences.parquet",
+        labelled=folder / "labelled.parquet",
         llm=folder / "llm",
+        guide=folder / "guide",
         triplets=folder / "triplets.parquet",
         metrics=folder / "generation.json",
         work=folder / ".work",
@@ -73,6 +78,74 @@ def test_the_batch_size_alone_reuses_the_finished_shards(folder: Path) -> None:
     shards = list((folder / ".work/generate").rglob("*.parquet"))
     triplets(folder, batch_premises=PARAMS.batch_premises + 1)
     assert list((folder / ".work/generate").rglob("*.parquet")) == shards
+
+
+def test_examples_are_the_nearest_labelled_triplets_and_never_the_sentence_itself(
+    folder: Path,
+) -> None:
+    premises = ["Boat number 3 leaves the harbour at 3 o'clock.", "Zzz qqq!", "Boat number 3."]
+    label(folder, premises)
+    before = triplets(folder)
+    after = triplets(folder, demonstrations=1, demonstration_cosine=0.2)
+    assert not after.equals(before)
+    assert read_json(folder / "generation.json")["demonstrated"] == 20
+    shown = asked(folder, demonstrations=2, demonstration_cosine=-1)
+    itself, another = shown[premises[0]], shown["Boat number 4 leaves the harbour at 4 o'clock."]
+    assert itself.count(premises[0]) == 1
+    assert itself.index("Zzz qqq!") < itself.index("Boat number 3.\n")
+    assert another.index("Boat number 3.\n") < another.index(premises[0])
+    assert "Zzz" not in another
+    none = asked(folder, demonstrations=2, demonstration_cosine=1)
+    assert none[premises[0]] == f"Sentence: {premises[0]}\nSame meaning:"
+
+
+def test_examples_need_labelled_triplets(folder: Path) -> None:
+    label(folder, [])
+    with pytest.raises(PipelineError, match=r"prepare\.labelled"):
+        triplets(folder, demonstrations=2)
+
+
+def test_examples_need_a_prompt_set_that_shows_them(folder: Path) -> None:
+    label(folder, ["Go!"])
+    text = 'entailment: [{name: a, prefix: "", suffix: "{sentence}"}]\ncontradiction: [{name: b'
+    (folder / "mine.yaml").write_text(text + ', prefix: "", suffix: "{sentence}"}]')
+    with pytest.raises(PipelineError, match=r"'a' of prompts .* does not say how to show one"):
+        triplets(folder, prompts=str(folder / "mine.yaml"), demonstrations=2)
+
+
+def label(folder: Path, premises: list[str]) -> None:
+    rows = {
+        "id": [f"{i:016x}" for i in range(len(premises))],
+        "premise": premises,
+        "entailment": [f"So {text}" for text in premises],
+        "contradiction": [f"Not {text}" for text in premises],
+    }
+    write_table(pl.DataFrame(rows, schema=LABELLED), folder / "labelled.parquet")
+    write_random_encoder(folder / "guide", seed=0)
+
+
+def asked(folder: Path, **changes: Any) -> dict[str, str]:
+    """Return what stands behind the common examples when an entailment is asked, by sentence."""
+    spy = Spy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generate, "load_language_model", lambda *_, **__: spy)
+        triplets(folder, **changes)
+    texts = read_table(folder / "sentences.parquet", SENTENCES)
+    suffixes = {request.key: request.wanted.suffix for request in spy.requests}
+    return {text: suffixes[f"{key}/entailment"] for key, text, _ in texts.iter_rows()}
+
+
+class Spy:
+    """A language model that remembers what it was asked first."""
+
+    identity = "spy"
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def write(self, requests: list[Request], _: Decoding) -> list[Answer]:
+        self.requests += requests
+        return [Answer("Yes.", finished=True) for _ in requests]
 
 
 def test_without_a_fetched_model_the_error_says_what_to_run(folder: Path) -> None:
