@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from stages.curation.closeness import closeness
 from stages.encoders.loading import load_encoder
 from stages.encoders.neighbours import most_similar
 from stages.engines.shards import Plan, run_in_shards, source_digest
@@ -174,7 +175,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     counts = {"rows": len(result), "finished": ended, "unfinished": len(result) - ended}
     if shown:
         counts["demonstrated"] = sum(map(bool, shown.values()))
-    write_json({**counts, **usage_figures(model)}, metrics)
+    write_json({**counts, **closeness(result), **usage_figures(model)}, metrics)
     log.info("generate: wrote %s triplets, %s of them to the end", f"{len(result):,}", f"{ended:,}")
 
 

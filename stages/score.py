@@ -40,6 +40,8 @@ CODE = {
 }
 """What shapes each judge's scores besides its weights and settings, and ``COMMON_CODE``."""
 COMMON_CODE = ("stages.curation.flaws", "stages.equations.similarity_scores", "stages.score")
+ALIKE = 4.5
+"""Score from which two sentences count as alike in the metrics."""
 UNSCORED = Judgement(score=None, answer="")
 
 
@@ -79,7 +81,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     how_a, how_b = READINGS[params.combine]
     write_json({"judges": records, "combine": {"a": how_a, "b": how_b}}, calibration)
     counts = _counts(result)
-    write_json({**counts, **usage}, metrics)
+    write_json({**counts, **_levels(result), **usage}, metrics)
     log.info(
         "score: %s triplets; %s not asked about, as their text has a flaw; %s with an answer that "
         "could not be read",
@@ -130,6 +132,17 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
 
 def _usable() -> pl.Expr:
     return flaw_expression().is_null()
+
+
+def _levels(table: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the mean of a and of b, and the shares that the judges hold to be (nearly) alike."""
+    levels = {}
+    for hypothesis in ("entailment", "contradiction"):
+        scores = table[f"{hypothesis}_score"].drop_nulls().to_numpy()
+        if len(scores):
+            shares = {"mean": scores.mean(), "alike": (scores >= ALIKE).mean()}
+            levels[hypothesis] = {name: round(float(x), 4) for name, x in shares.items()}
+    return levels
 
 
 def _counts(table: pl.DataFrame) -> dict[str, int]:

@@ -7,7 +7,7 @@ everything that shapes the answer, so a changed setting never meets an old shard
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from stages.progress import Progress
 from stages.tables import Schema, read_table, write_table
 
 log = logging.getLogger(__name__)
+
+COMMON_CHARACTERS = 400
+"""Longer texts are computed fewer at a time, so that a batch never needs much more memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class Plan:
     shard_rows: int
     """Rows kept at once."""
     batch_rows: int
-    """Rows computed at once; shapes nothing that is kept."""
+    """Rows computed at once, fewer of texts over 400 characters; shapes nothing that is kept."""
     alike: str
     """Column of text: within a shard, rows of like length are computed together."""
     results_each: int = 1
@@ -116,12 +119,27 @@ def _computed(
     lengths = shard[plan.alike].str.len_chars().to_numpy()
     order = np.argsort(-lengths.astype(np.int64), kind="stable")
     results = []
-    for batch in shard[order].iter_slices(plan.batch_rows):
+    for start, stop in _cuts(lengths[order].tolist(), plan.batch_rows):
+        batch = shard[order[start:stop]]
         results.append(compute(batch))
         advance(len(batch))
     firsts = np.argsort(order) * plan.results_each
     places = firsts[:, None] + np.arange(plan.results_each)
     return pl.concat(results)[places.ravel()]
+
+
+def _cuts(lengths: Sequence[int], batch_rows: int) -> Iterator[tuple[int, int]]:
+    """Cut rows that lie from the longest down, fewer at a time where they are uncommonly long.
+
+    >>> list(_cuts([4000, 700, 300, 20], batch_rows=4))
+    [(0, 1), (1, 3), (3, 4)]
+    """
+    start = 0
+    while start < len(lengths):
+        uncommon = lengths[start] / COMMON_CHARACTERS
+        stop = min(start + max(1, int(batch_rows / max(1, uncommon))), len(lengths))
+        yield start, stop
+        start = stop
 
 
 def _finished(path: Path, schema: Schema, *, rows: int) -> pl.DataFrame | None:

@@ -6,6 +6,7 @@ the row's own keys in another. The softmax runs over both, so the result is that
 computation, up to rounding.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "multicsr_prefixed"
+WEIGHTS_AT_ONCE = 1 << 26
+"""Attention weights that are in memory together: 256 MiB in float32."""
 
 
 @dataclass(frozen=True)
@@ -153,23 +156,38 @@ def prefixed_attention(
         ``(rows, new, heads, head_width)``, and None for the weights.
     """
     rows, heads, new, width = query.shape
-    kv_heads, columns = key.shape[1:3]
-    layer: int = module.layer_idx  # type: ignore[assignment]
-    queries = (query * scaling).reshape(rows, kv_heads, -1, width)
-    own = (queries @ key.transpose(2, 3)).view(rows, kv_heads, -1, new, columns)
-    own.masked_fill_(~window.mask[:, None, None], torch.finfo(own.dtype).min)
-    own = own.view(rows, kv_heads, -1, columns)
+    queries = (query * scaling).reshape(rows, key.shape[1], -1, width)
     mixed = torch.empty_like(queries)
     for group, prefix in window.groups:
-        if not prefix.tokens:
-            mixed[group] = own[group].softmax(dim=-1) @ value[group]
-            continue
-        shared = _shared_product(queries[group], prefix.keys[layer])
-        weights = torch.cat([shared, own[group]], dim=-1).softmax(dim=-1)
-        on_prefix, on_own = weights.split([prefix.tokens, columns], dim=-1)
-        mixed[group] = on_own @ value[group]
-        mixed[group] += _shared_product(on_prefix, prefix.values[layer].transpose(1, 2))
+        for piece in _pieces(group, cells_a_row=heads * new * (prefix.tokens + key.shape[2])):
+            own = queries[piece] @ key[piece].transpose(2, 3)
+            _hide(own, window.mask[piece])
+            mixed[piece] = _mixed(queries[piece], own, value[piece], prefix, module.layer_idx)
     return mixed.view(rows, heads, new, width).transpose(1, 2), None
+
+
+def _pieces(rows: slice, *, cells_a_row: int) -> Iterator[slice]:
+    """Cut rows so that the weights of a piece fit into memory, however long the texts are."""
+    size = max(1, WEIGHTS_AT_ONCE // cells_a_row)
+    for start in range(rows.start, rows.stop, size):
+        yield slice(start, min(start + size, rows.stop))
+
+
+def _hide(own: Tensor, mask: Tensor) -> None:
+    rows, kv_heads, _, columns = own.shape
+    by_token = own.view(rows, kv_heads, -1, mask.shape[1], columns)
+    by_token.masked_fill_(~mask[:, None, None], torch.finfo(own.dtype).min)
+
+
+def _mixed(queries: Tensor, own: Tensor, value: Tensor, prefix: Prefix, layer: Any) -> Tensor:
+    """Return the values, weighted by one softmax over the prefix and the row's own tokens."""
+    if not prefix.tokens:
+        return own.softmax(dim=-1) @ value
+    shared = _shared_product(queries, prefix.keys[layer])
+    weights = torch.cat([shared, own], dim=-1).softmax(dim=-1)
+    on_prefix, on_own = weights.split([prefix.tokens, own.shape[-1]], dim=-1)
+    mixed: Tensor = on_own @ value
+    return mixed.add_(_shared_product(on_prefix, prefix.values[layer].transpose(1, 2)))
 
 
 def _shared_product(left: Tensor, right: Tensor) -> Tensor:

@@ -57,6 +57,21 @@ def test_rows_of_like_length_are_computed_together_and_come_back_in_order(tmp_pa
     assert result["n"].to_list() == list(range(6))
 
 
+def test_long_rows_are_computed_fewer_at_a_time(tmp_path: Path) -> None:
+    lengths = [20, 1600, 3000, 30, 800, 40, 50]
+    table = pl.DataFrame({"n": range(7), "text": ["x" * n for n in lengths]}, schema=INPUT)
+    batches: list[list[int]] = []
+
+    def noted(batch: pl.DataFrame) -> pl.DataFrame:
+        batches.append(batch["n"].to_list())
+        return Squarer()(batch)
+
+    plan = Plan(stage="long", facts={}, schema=SCHEMA, shard_rows=7, batch_rows=4, alike="text")
+    result = run_in_shards(table, noted, plan, work=tmp_path, progress=silent)
+    assert batches == [[2], [1], [4, 6], [5, 3, 0]]
+    assert result["n"].to_list() == list(range(7))
+
+
 def test_several_results_of_a_row_stay_side_by_side(tmp_path: Path) -> None:
     table = pl.DataFrame({"n": range(5), "text": ["a", "aaa", "aa", "aaaa", ""]}, schema=INPUT)
     plan = Plan(

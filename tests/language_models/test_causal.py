@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.equations.contrastive_decoding import contrastive_scores, draw
 from stages.errors import PipelineError
-from stages.language_models import tokens
+from stages.language_models import prefixed_attention, tokens
 from stages.language_models.causal import CausalLanguageModel
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.randomness import uniforms
@@ -124,6 +124,15 @@ def test_answers_do_not_depend_on_batch_order_or_neighbours(
     together = model.write(requests, SAMPLED)
     assert [model.write([request], SAMPLED)[0] for request in requests] == together
     assert model.write(requests[::-1], SAMPLED)[::-1] == together
+
+
+def test_answers_do_not_depend_on_how_many_rows_attend_at_once(
+    llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    together = model.write(ASKED, SAMPLED)
+    monkeypatch.setattr(prefixed_attention, "WEIGHTS_AT_ONCE", 1)
+    assert model.write(ASKED, SAMPLED) == together
 
 
 def test_omega_0_equals_plain_generation_of_transformers(

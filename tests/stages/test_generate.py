@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 
 from stages import generate
+from stages.curation.closeness import closeness
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
+from stages.language_models.prompts import HYPOTHESES
 from stages.language_models.protocol import Answer, Decoding, Request
 from stages.params import GenerateParams, load_params
 from stages.tables import LABELLED, SENTENCES, TRIPLETS, read_json, read_table, write_table
@@ -156,5 +158,12 @@ def test_without_a_fetched_model_the_error_says_what_to_run(folder: Path) -> Non
 
 def test_finished_and_unfinished_triplets_are_counted(folder: Path) -> None:
     triplets(folder)
-    counts = {"rows": 20, "finished": 20, "unfinished": 0}
-    assert read_json(folder / "generation.json") == counts
+    metrics = read_json(folder / "generation.json")
+    assert [metrics[what] for what in ("rows", "finished", "unfinished")] == [20, 20, 0]
+
+
+def test_the_metrics_tell_how_close_the_answers_are_to_their_premises(folder: Path) -> None:
+    table = triplets(folder)
+    metrics = read_json(folder / "generation.json")
+    assert {name: metrics[name] for name in HYPOTHESES} == closeness(table)
+    assert metrics["entailment"]["word_overlap"] > 0

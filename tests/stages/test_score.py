@@ -83,8 +83,13 @@ def test_an_answer_that_is_no_number_leaves_the_score_empty_and_the_answer_kept(
 def test_triplets_are_counted_by_what_became_of_their_scores(
     folder: Path, method: str, counts: dict[str, int]
 ) -> None:
-    scored(folder, method=method)
-    assert read_json(folder / "scoring.json") == counts
+    table = scored(folder, method=method)
+    metrics = read_json(folder / "scoring.json")
+    assert {name: metrics[name] for name in counts} == counts
+    if counts["scored"]:
+        of_b = table["contradiction_score"].drop_nulls()
+        assert metrics["contradiction"]["mean"] == pytest.approx(of_b.mean(), abs=1e-4)
+        assert metrics["contradiction"]["alike"] == pytest.approx((of_b >= 4.5).mean(), abs=1e-4)
 
 
 @pytest.fixture
