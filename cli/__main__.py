@@ -13,6 +13,7 @@ from cli import (
     inspect_command,
     judge_command,
     params_commands,
+    sharing_commands,
     stage_commands,
 )
 from cli.console import OUT, configure
@@ -22,7 +23,7 @@ from cli.quiet_libraries import quieten_libraries
 
 PANELS: dict[str, Sequence[Callable[..., Any]]] = {
     "Stages": stage_commands.STAGES,
-    "Use the encoder": encoder_commands.COMMANDS,
+    "Use the encoder": (*encoder_commands.COMMANDS, *sharing_commands.COMMANDS),
     "Look": (inspect_command.inspect, judge_command.judge),
     "Set up": (doctor_command.doctor,),
 }

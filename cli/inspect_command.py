@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import OUT
+from cli.masked_pairs import Wanted, refuse_other_filters, show_masked_pairs
+from cli.options import PARAMS, ParamsFile, WorkFolder
 from cli.wording import nearest, printable
 from stages.errors import PipelineError
 
@@ -71,6 +73,20 @@ def inspect(  # noqa: PLR0913, PLR0917  every filter is an option
             "--id", metavar="ID", help="Id or its beginning.", rich_help_panel="Which rows"
         ),
     ] = None,
+    masked: Annotated[
+        bool,
+        typer.Option(
+            "--masked",
+            help="Pairs that the guide hides from one another.",
+            rich_help_panel="Which rows",
+        ),
+    ] = False,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="With --masked: instead of train.sigma.", show_default=False
+        ),
+    ] = None,
     min_gap: Annotated[float | None, _filter("Least a - b.", metavar="X")] = None,
     max_gap: Annotated[float | None, _filter("Greatest a - b.", metavar="X")] = None,
     sort: Annotated[
@@ -89,11 +105,20 @@ def inspect(  # noqa: PLR0913, PLR0917  every filter is an option
     data: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where curated.parquet and rejected.parquet are.")
     ] = Path("data"),
+    guide: Annotated[Path, typer.Option(metavar="FOLDER", help="With --masked: the guide.")] = Path(
+        "models/guide"
+    ),
+    work: WorkFolder = None,
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Look at triplets: what was kept, what was rejected and why.
 
     a is the language model's similarity of premise and entailment, b that of
     premise and contradiction, both 0 to 5; the gap is a - b.
+
+    With --masked: the pairs of a premise and another one's entailment or
+    contradiction that the guide holds for paraphrases (cosine >= train.sigma),
+    so that training leaves them out where they meet in a batch.
 
     [bold]Examples[/]
 
@@ -101,7 +126,24 @@ def inspect(  # noqa: PLR0913, PLR0917  every filter is an option
       multicsr inspect --reason copies_premise --reason unfinished
       multicsr inspect --kept --sort gap            [dim]the doubtful first[/]
       multicsr inspect --contains refund --json | jq .entailment
+      multicsr inspect --masked --sigma 0.8
     """
+    if masked:
+        refuse_other_filters(
+            {
+                "--kept/--rejected": kept is not None,
+                "--reason": bool(reason),
+                "--min-gap": min_gap is not None,
+                "--max-gap": max_gap is not None,
+                "--sort": sort is not Order.FILE,
+                "--reverse": reverse,
+            }
+        )
+        wanted = Wanted(data, guide, params, work, sigma, contains, id_, limit, json_lines)
+        show_masked_pairs(wanted)
+        return
+    if sigma is not None:
+        raise PipelineError("--sigma says nothing without --masked.", remedy="add --masked.")
     everything = _read(data)
     rows = _kept_or_not(everything, kept)
     if reason:

@@ -49,11 +49,27 @@ class GuideVectors:
             ``(batch, 2 * batch)`` float32 in [-1, 1] on the device of ``rows``: each premise
             against all entailments, then all contradictions.
         """
-        chosen = np.asarray(self._vectors[:, rows.cpu().numpy()], dtype=np.float32)
+        return self.cosines_between(rows, rows)
+
+    def cosines_between(self, premises: Tensor, candidates: Tensor) -> Tensor:
+        """Return the guide's cosines between some triplets' premises and others' candidates.
+
+        Args:
+            premises: ``(some,)`` int64, triplets whose premises are compared.
+            candidates: ``(others,)`` int64, triplets whose entailments and contradictions are.
+
+        Returns:
+            ``(some, 2 * others)`` float32 in [-1, 1], see :meth:`cosines`.
+        """
+        left = self._unit(slice(0, 1), premises)[0]
+        right = self._unit(slice(1, 3), candidates).flatten(0, 1)
+        with torch.autocast(premises.device.type, enabled=False):
+            return left @ right.T
+
+    def _unit(self, columns: slice, rows: Tensor) -> Tensor:
+        chosen = np.asarray(self._vectors[columns, rows.cpu().numpy()], dtype=np.float32)
         # Half precision leaves lengths off by 0.0005, which would blur sigma.
-        vectors = F.normalize(torch.from_numpy(chosen).to(rows.device), dim=-1)
-        with torch.autocast(rows.device.type, enabled=False):
-            return vectors[0] @ torch.cat([vectors[1], vectors[2]]).T
+        return F.normalize(torch.from_numpy(chosen).to(rows.device), dim=-1)
 
 
 def guide_vectors(

@@ -25,6 +25,7 @@ SIDEWAYS = {
     ("encoders", "engines"),
     ("language_models", "engines"),
     ("training", "engines"),
+    ("sharing", "encoders"),
     ("judges", "encoders"),
     ("judges", "engines"),
     ("judges", "evaluation"),

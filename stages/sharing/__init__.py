@@ -1,0 +1,1 @@
+"""Encoders on their way to others: as ONNX, or to a hub."""
