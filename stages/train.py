@@ -3,7 +3,8 @@
 curated.parquet, base, guide, dev benchmark -> encoder/    sentence-transformers folder
                                                training/   steps.tsv, dev.tsv, summary.json
 
-Stopped at any time, it goes on from its last checkpoint in the work folder.
+Stopped at any time, it goes on from its last checkpoint in the work folder. Started by torchrun,
+all processes train one encoder together, and the first of them writes.
 """
 
 import difflib
@@ -16,6 +17,7 @@ import polars as pl
 
 from stages.encoders.loading import load_encoder
 from stages.engines.hardware import resolve_dtype
+from stages.engines.processes import Processes, join_processes
 from stages.engines.shards import source_digest
 from stages.errors import PipelineError
 from stages.params import TrainParams
@@ -35,10 +37,14 @@ log = logging.getLogger(__name__)
 CODE = (
     "stages.encoders.embedding",
     "stages.encoders.loading",
+    "stages.engines.processes",
     "stages.equations.contrastive_loss",
+    "stages.training.batches",
     "stages.training.guide",
     "stages.training.loss",
+    "stages.training.patience",
     "stages.training.recipe",
+    "stages.training.steps",
     "stages.training.trainer",
 )
 """What shapes a checkpoint besides the inputs and the settings."""
@@ -73,15 +79,34 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         PipelineError: When an input is missing or unfit, or training cannot go on.
     """
     start = time.perf_counter()
+    processes = join_processes()
     triplets = _triplets(curated, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
-    vectors = _guide_vectors(curated, guide, triplets=triplets, work=work, progress=progress)
-    recipe = Recipe(**params.model_dump(exclude={"dev"}))
-    loss = MaskedLoss(load_encoder(base), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
-    parts = (params, curated, base, guide, pairs.rows(), source_digest(*CODE))
+    parts = (params, curated, base, guide, pairs.rows(), source_digest(*CODE), processes.world)
     checkpoints = work / "train" / fingerprint(*parts)
-    record = fit(loss, triplets, dev=dev, recipe=recipe, folder=checkpoints, progress=progress)
+    _check_inputs(processes, checkpoints.name)
+    vectors = None
+    if params.objective == "masked":
+        vectors = _guide_vectors(curated, guide, work=work, processes=processes, progress=progress)
+    recipe = Recipe(**params.model_dump(exclude={"dev"}))
+    loss = MaskedLoss(
+        load_encoder(base),
+        guide=vectors,
+        sigma=recipe.sigma,
+        tau=recipe.tau,
+        hard_negative_weight=recipe.hard_negative_weight,
+    )
+    record = fit(
+        *(loss, triplets),
+        dev=dev,
+        recipe=recipe,
+        folder=checkpoints,
+        processes=processes,
+        progress=progress,
+    )
+    if not processes.is_first:
+        return
     summary = {**_summary(record, triplets), "dtype": _dtype_name(params.dtype)}
     card = model_card(
         encoder.name,
@@ -95,6 +120,14 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     write_json({**summary, "seconds": seconds}, training / "summary.json")
     shutil.rmtree(checkpoints, ignore_errors=True)
     _say(record, triplets=len(triplets), dev=params.dev, seconds=seconds)
+
+
+def _check_inputs(processes: Processes, fingerprint_here: str) -> None:
+    if not processes.all_have(fingerprint_here):
+        raise PipelineError(
+            "the processes of this run do not read the same inputs and settings.",
+            remedy="give all machines the same data/, models/, params.yaml and code.",
+        )
 
 
 def _triplets(curated: Path, batch_triplets: int) -> pl.DataFrame:
@@ -121,13 +154,15 @@ def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:
 
 
 def _guide_vectors(
-    curated: Path, guide: Path, *, triplets: pl.DataFrame, work: Path, progress: Progress
+    curated: Path, guide: Path, *, work: Path, processes: Processes, progress: Progress
 ) -> GuideVectors:
     """Return the guide's vectors, which stay in ``work``: sweeps of other settings share them."""
     path = work / "train" / f"guide-{fingerprint(curated, guide)}.npy"
-    if not path.is_file():
-        columns = [triplets[name].to_list() for name in COLUMNS]
+    if not path.is_file() and processes.is_first:
+        table = read_table(curated, CURATED)
+        columns = [table[name].to_list() for name in COLUMNS]
         write_guide_vectors(path, load_encoder(guide), columns, progress=progress)
+    processes.wait()
     return GuideVectors(path)
 
 
@@ -138,6 +173,7 @@ def _summary(record: TrainingRecord, triplets: pl.DataFrame) -> dict[str, float]
         "best_step": record.best_step,
         "best_dev": round(record.best_dev, 4),
         "base_dev": round(record.base_dev, 4),
+        "masked_pairs": record.masked_pairs,
         "masked_ratio": round(record.masked_ratio, 6),
     }
 
@@ -157,7 +193,7 @@ def _say(record: TrainingRecord, *, triplets: int, dev: str, seconds: float) -> 
             *(dev, record.base_dev, record.best_dev),
         )
     log.info(
-        "train: %s triplets, %s steps in %.0f s; %s %.2f -> %.2f (step %s), %.1f %% masked",
+        "train: %s triplets, %s steps in %.0f s; %s %.2f -> %.2f (step %s), %s pairs masked",
         *(f"{triplets:,}", len(record.steps), seconds, dev, record.base_dev, record.best_dev),
-        *(record.best_step, 100 * record.masked_ratio),
+        *(record.best_step, f"{record.masked_pairs:,}"),
     )

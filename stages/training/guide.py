@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.encoders.embedding import embed
+from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.tables import replacing
 
@@ -25,10 +26,19 @@ class GuideVectors:
     Args:
         path: ``.npy`` file ``(3, triplets, width)``, float16, rows of length 1; the first axis is
             premise, entailment, contradiction. See :func:`write_guide_vectors`.
+
+    Raises:
+        PipelineError: When the file is no such array.
     """
 
     def __init__(self, path: Path) -> None:
-        self._vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        try:
+            self._vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise PipelineError(
+                f"{path} cannot be read as guide vectors: {error}",
+                remedy="delete the file and run again; the guide is then asked once more.",
+            ) from error
 
     def __len__(self) -> int:
         """Return the number of triplets."""
