@@ -94,6 +94,10 @@ def _gradient(parameter: torch.nn.Parameter) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
+ALONE = Processes()
+"""One process without others."""
+
+
 def join_processes() -> Processes:
     """Join the processes that the launcher started, or stand alone where there is no launcher.
 
@@ -102,7 +106,7 @@ def join_processes() -> Processes:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return Processes()
+        return ALONE
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

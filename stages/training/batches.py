@@ -8,7 +8,7 @@ import torch
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from torch import Tensor
 
-from stages.engines.processes import Processes
+from stages.engines.processes import ALONE, Processes
 
 Features = dict[str, Any]
 """What an encoder reads: token ids, attention mask and whatever else its tokenizer gives."""
@@ -47,7 +47,7 @@ class Collator:
     columns: Sequence[str]
     group_sentences: int
     max_tokens: int | None
-    processes: Processes = Processes()
+    processes: Processes = ALONE
 
     def __call__(self, triplets: Sequence[Mapping[str, Any]]) -> dict[str, Batch]:
         """Return the batch under one key, as the trainer wants a mapping."""

@@ -15,7 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from stages.engines.processes import Processes
+from stages.engines.processes import ALONE, Processes
 from stages.training.batches import Batch, Features
 
 Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
@@ -40,7 +40,7 @@ class Stepper:
     columns: int
     replay: bool = False
     dtype: torch.dtype = torch.float32
-    processes: Processes = Processes()
+    processes: Processes = ALONE
 
     def backward(self, batch: Batch) -> Tensor:
         """Add the gradient of the loss to the parameters' and return the loss, ``()``."""

@@ -20,7 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from stages.encoders.loading import no_progress_bars
 from stages.engines.hardware import resolve_dtype
-from stages.engines.processes import Processes
+from stages.engines.processes import ALONE, Processes
 from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.training.batches import Batch, Collator, ShuffledBatches
@@ -47,7 +47,7 @@ def fit(
     dev: DevEvaluator,
     recipe: Recipe,
     folder: Path,
-    processes: Processes = Processes(),  # noqa: B008 (frozen)
+    processes: Processes = ALONE,
     progress: Progress = silent,
 ) -> TrainingRecord:
     """Train the encoder inside ``loss`` and leave it with the weights that did best on ``dev``.
