@@ -2,6 +2,7 @@
 
 curated.parquet, base, guide, dev benchmark -> encoder/    sentence-transformers folder
                                                training/   steps.tsv, dev.tsv, summary.json
+                                                           live/, the curves as they grow
 
 Stopped at any time, it goes on from its last checkpoint in the work folder. Started by torchrun,
 all processes train one encoder together, and the first of them writes.
@@ -102,6 +103,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         dev=dev,
         recipe=recipe,
         folder=checkpoints,
+        curves=training / "live",
         processes=processes,
         progress=progress,
     )

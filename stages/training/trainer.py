@@ -16,6 +16,7 @@ from sentence_transformers import (
 )
 from sentence_transformers.base.sampler import BatchSamplers, DefaultBatchSampler
 from torch.utils.data import DataLoader
+from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from stages.encoders.loading import no_progress_bars
@@ -25,6 +26,7 @@ from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.training.batches import Batch, Collator, ShuffledBatches
 from stages.training.checkpoints import last_checkpoint, step_of
+from stages.training.curves import LiveCurves
 from stages.training.dev import METRIC, DevEvaluator
 from stages.training.loss import COLUMNS, ENCODED, MaskedLoss
 from stages.training.patience import EarlyStopping, out_of_patience
@@ -40,13 +42,14 @@ GROUP_SENTENCES = 64
 """Sentences that go through the encoder at once; fewer are slower, more have more padding."""
 
 
-def fit(
+def fit(  # noqa: PLR0913 (one argument a part of the run)
     loss: MaskedLoss,
     triplets: pl.DataFrame,
     *,
     dev: DevEvaluator,
     recipe: Recipe,
     folder: Path,
+    curves: Path | None = None,
     processes: Processes = ALONE,
     progress: Progress = silent,
 ) -> TrainingRecord:
@@ -63,6 +66,7 @@ def fit(
         dev: Looked at before the first step, every ``recipe.eval_steps`` and after the last.
         recipe: The settings.
         folder: For checkpoints; used by one run at a time.
+        curves: Folder of DVCLive's curves, written step by step; None writes none.
         processes: Who trains together; each has called this with the same arguments.
         progress: Told how many steps are done.
 
@@ -82,7 +86,7 @@ def fit(
         loss=loss,
         evaluator=dev,
         data_collator=cast(Any, _collator(loss.model, recipe, processes)),
-        callbacks=[EarlyStopping(recipe.early_stopping)],
+        callbacks=_callbacks(recipe, curves if processes.is_first else None),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.stepper = _stepper(loss, recipe, processes)
@@ -126,6 +130,11 @@ def _last_checkpoint(folder: Path, processes: Processes) -> Path | None:
         last_checkpoint(folder)
     processes.wait()
     return last_checkpoint(folder)
+
+
+def _callbacks(recipe: Recipe, curves: Path | None) -> list[TrainerCallback]:
+    stopping = EarlyStopping(recipe.early_stopping)
+    return [stopping] if curves is None else [stopping, LiveCurves(curves)]
 
 
 def _dataset(triplets: pl.DataFrame, columns: Sequence[str]) -> Dataset:

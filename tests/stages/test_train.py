@@ -140,6 +140,8 @@ def test_the_records_are_tables_and_a_summary(trained: Project) -> None:
     ]
     assert (summary["triplets"], summary["steps"], summary["dtype"]) == (24, 3, "float32")
     assert summary["base_dev"] == dev["spearman"][0]
+    curves = {path.stem for path in (folder / "live/plots/metrics").iterdir()}
+    assert curves == {"loss", "grad_norm", "learning_rate", "masked_pairs", "dev_spearman"}
 
 
 def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
