@@ -18,7 +18,7 @@ from cli import (
 )
 from cli.console import OUT, configure
 from cli.ending import run_to_its_end
-from cli.machine import own_version
+from cli.machine import is_first_process, own_version
 from cli.quiet_libraries import quieten_libraries
 
 PANELS: dict[str, Sequence[Callable[..., Any]]] = {
@@ -65,7 +65,8 @@ def _root(
     contradicts, judges its own work, and the good triplets train the encoder.
     No labels are needed.
     """
-    configure(verbose=verbose, quiet=quiet)
+    # Of processes that train together (torchrun), one speaks.
+    configure(verbose=verbose, quiet=quiet or not is_first_process())
 
 
 def build_app() -> typer.Typer:

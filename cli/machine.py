@@ -18,6 +18,11 @@ REPORTED_PACKAGES = (
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
+def is_first_process() -> bool:
+    """Say whether this is the process that speaks, of those that torch's launcher started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1 or int(os.environ.get("RANK", "0")) == 0
+
+
 def own_version() -> str:
     """Return the version of multicsr; when it runs without being installed, that of its source."""
     return package_version("multicsr") or _source_version() or "unknown"

@@ -7,18 +7,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.machine import describe_machine, versions
+from cli.machine import describe_machine, is_first_process, versions
 
 
 @contextmanager
 def timed(stage: str, path: Path | None) -> Iterator[None]:
     """Write seconds and peak memory of the block to ``path``, once it has ended well.
 
-    The seconds include importing what the stage needs. Without ``path`` nothing is written.
+    The seconds include importing what the stage needs. Without ``path``, and
+    in all but the first of processes that work together, nothing is written.
     """
     start = time.perf_counter()
     yield
-    if path is None:
+    if path is None or not is_first_process():
         return
     from stages.tables import write_json
 

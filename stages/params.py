@@ -20,6 +20,7 @@ Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 JudgeName = Literal["llm", "encoder", "nli"]
+Objective = Literal["masked", "supervised", "unsupervised"]
 Combine = Literal["min", "mean", "all"]
 Pooler = Literal["auto", "cls", "cls_mlp_train_only", "mean", "prompt_mask"]
 GuidePooler = Literal["auto", "cls", "mean", "prompt_mask"]
@@ -113,7 +114,7 @@ class PrepareParams(Section):
     max_characters: int = Field(ge=1)
     """Longer sentences are left out, and counted."""
     labelled: str = Field(min_length=1)
-    """Triplets that people labelled, trained on beside the written; the starter's has no rows."""
+    """Triplets that people labelled: see train.labelled, generate.demonstrations; often none."""
     benchmarks: str = Field(min_length=1)
     """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
 
@@ -209,18 +210,28 @@ class ValidateParams(Section):
 class TrainParams(Section):
     """Stage 3, masked contrastive training."""
 
+    objective: Objective
+    """`masked` is the paper's, `supervised` has no mask, `unsupervised` takes premises alone."""
     pooler: Pooler
     """Which token vectors make the sentence's; auto: what the base's folder says, else mean."""
     guide_pooler: GuidePooler
     """The same for the guide, whose tokenizer is its own too; the paper's guide takes cls."""
     template: Annotated[str, AfterValidator(_with_places)]
     """What `prompt_mask` puts around a sentence; the vector is the hidden state at [MASK]."""
+    labelled: bool
+    """Train on the labelled triplets (`prepare.labelled`) beside the written ones."""
     sigma: float = Field(gt=-1)
     """Guide cosine from which a candidate is a false negative; the paper 0.9, above 1 is off."""
     tau: float = Field(gt=0)
     """Temperature that divides the cosines; the paper 0.05."""
+    hard_negative_weight: float
+    """Logarithm of the weight of a premise's own contradiction; 0 as the others, as the paper."""
     batch_triplets: int = Field(ge=2)
-    """Triplets a step; more give more negatives. The paper 256."""
+    """Triplets a step, of all processes; more give more negatives. The paper 256."""
+    mini_batch_triplets: int | None = Field(ge=1)
+    """Triplets encoded at once (GradCache): less memory, more time, same gradient; null is all."""
+    allow_duplicates: bool
+    """Let triplets with a sentence in common share a batch."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate of AdamW."""
     epochs: float = Field(gt=0)
@@ -229,12 +240,16 @@ class TrainParams(Section):
     """Share of the steps in which the learning rate rises from 0."""
     weight_decay: float = Field(ge=0)
     """AdamW's weight decay."""
+    clip_norm: float | None = Field(gt=0)
+    """Longer gradients are cut to this length; null leaves them."""
     max_tokens: int = Field(ge=4)
     """Longer sentences are cut to so many tokens while training."""
     dev: str = Field(min_length=1)
     """Benchmark (file name without ending) that selects the best checkpoint."""
     eval_steps: int = Field(ge=1)
     """Steps between two looks at the dev benchmark."""
+    early_stopping: int | None = Field(ge=1)
+    """Stop after so many looks without a new best; null trains to the end."""
     dtype: Dtype
     """Arithmetic of the encoder; auto takes bfloat16 where the hardware has it."""
     seed: int = Field(ge=0)

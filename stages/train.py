@@ -2,9 +2,10 @@
 
 curated.parquet, labelled.parquet, base, guide, dev benchmark
     -> encoder/    sentence-transformers folder, with a model card
-       training/   steps.tsv, dev.tsv, summary.json
+       training/   steps.tsv, dev.tsv, summary.json; live/, the curves as they grow
 
-Stopped at any time, it goes on from its last checkpoint in the work folder.
+Stopped at any time, it goes on from its last checkpoint in the work folder. Started by torchrun,
+all processes train one encoder together, and the first of them writes.
 """
 
 import difflib
@@ -20,6 +21,7 @@ from stages.encoders.loading import load_encoder
 from stages.encoders.poolers import PROMPT_MASK
 from stages.encoders.templates import require_room
 from stages.engines.hardware import resolve_dtype
+from stages.engines.processes import Processes, join_processes
 from stages.engines.shards import source_digest
 from stages.errors import PipelineError
 from stages.params import TrainParams
@@ -44,11 +46,15 @@ CODE = (
     "stages.encoders.loading",
     "stages.encoders.poolers",
     "stages.encoders.templates",
+    "stages.engines.processes",
     "stages.equations.contrastive_loss",
+    "stages.training.batches",
     "stages.training.guide",
     "stages.training.heads",
     "stages.training.loss",
+    "stages.training.patience",
     "stages.training.recipe",
+    "stages.training.steps",
     "stages.training.trainer",
 )
 """What shapes a checkpoint besides the inputs and the settings."""
@@ -91,24 +97,45 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         PipelineError: When an input is missing or unfit, or training cannot go on.
     """
     start = time.perf_counter()
+    processes = join_processes()
     origin = _origin(preparation, curation, origins)
-    people = read_table(labelled, LABELLED)
+    people = _labelled(labelled, params)
     triplets = _triplets(curated, people, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
-    vectors = guide_vectors(
-        work / "train",
-        guide,
-        triplets,
-        pooler=params.guide_pooler,
-        template=params.template,
+    inputs = (params, triplets.write_ndjson(), base, guide, pairs.rows())
+    checkpoints = work / "train" / fingerprint(*inputs, source_digest(*CODE), processes.world)
+    _check_inputs(processes, checkpoints.name)
+    vectors = None
+    if params.objective == "masked":
+        vectors = guide_vectors(
+            work / "train",
+            guide,
+            triplets,
+            pooler=params.guide_pooler,
+            template=params.template,
+            processes=processes,
+            progress=progress,
+        )
+    recipe = Recipe(**params.model_dump(include=set(Recipe.__dataclass_fields__)))
+    loss = MaskedLoss(
+        _student(base, params),
+        guide=vectors,
+        sigma=recipe.sigma,
+        tau=recipe.tau,
+        hard_negative_weight=recipe.hard_negative_weight,
+    )
+    record = fit(
+        *(loss, triplets),
+        dev=dev,
+        recipe=recipe,
+        folder=checkpoints,
+        curves=training / "live",
+        processes=processes,
         progress=progress,
     )
-    recipe = Recipe(**params.model_dump(exclude={"dev", "pooler", "guide_pooler", "template"}))
-    loss = MaskedLoss(_student(base, params), guide=vectors, sigma=recipe.sigma, tau=recipe.tau)
-    parts = (params, curated, labelled, base, guide, pairs.rows(), source_digest(*CODE))
-    checkpoints = work / "train" / fingerprint(*parts)
-    record = fit(loss, triplets, dev=dev, recipe=recipe, folder=checkpoints, progress=progress)
+    if not processes.is_first:
+        return
     summary = {
         **_summary(record, triplets),
         "labelled": len(people),
@@ -143,6 +170,24 @@ def _origin(preparation: Path, curation: Path, origins: Path) -> Origin:
         models=read_if_there(origins),
         revision={"Git revision": git_revision(Path()), "dvc.lock": lock_digest(Path())},
     )
+
+
+def _check_inputs(processes: Processes, fingerprint_here: str) -> None:
+    if not processes.all_have(fingerprint_here):
+        raise PipelineError(
+            "the processes of this run do not read the same inputs and settings.",
+            remedy="give all machines the same data/, models/, params.yaml and code.",
+        )
+
+
+def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
+    people = read_table(path, LABELLED)
+    if params.labelled and people.is_empty():
+        raise PipelineError(
+            f"train.labelled = true, but {path} holds no triplet.",
+            remedy="name a file of labelled triplets in prepare.labelled.",
+        )
+    return people if params.labelled else people.clear()
 
 
 def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.DataFrame:
@@ -186,6 +231,7 @@ def _summary(record: TrainingRecord, triplets: pl.DataFrame) -> dict[str, float]
         "best_step": record.best_step,
         "best_dev": round(record.best_dev, 4),
         "base_dev": round(record.base_dev, 4),
+        "masked_pairs": record.masked_pairs,
         "masked_ratio": round(record.masked_ratio, 6),
     }
 
@@ -205,7 +251,7 @@ def _say(record: TrainingRecord, *, triplets: int, dev: str, seconds: float) -> 
             *(dev, record.base_dev, record.best_dev),
         )
     log.info(
-        "train: %s triplets, %s steps in %.0f s; %s %.2f -> %.2f (step %s), %.1f %% masked",
+        "train: %s triplets, %s steps in %.0f s; %s %.2f -> %.2f (step %s), %s pairs masked",
         *(f"{triplets:,}", len(record.steps), seconds, dev, record.base_dev, record.best_dev),
-        *(record.best_step, 100 * record.masked_ratio),
+        *(record.best_step, f"{record.masked_pairs:,}"),
     )

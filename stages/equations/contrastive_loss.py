@@ -24,7 +24,14 @@ def false_negatives(guide_cosines: Tensor, *, sigma: float) -> Tensor:
     return (guide_cosines >= sigma) & ~_own(guide_cosines)
 
 
-def masked_info_nce(anchors: Tensor, candidates: Tensor, excluded: Tensor, *, tau: float) -> Tensor:
+def masked_info_nce(
+    anchors: Tensor,
+    candidates: Tensor,
+    excluded: Tensor,
+    *,
+    tau: float,
+    hard_negative_weight: float = 0.0,
+) -> Tensor:
     """InfoNCE in which suspected false negatives neither attract nor repel.
 
     Premise ``i`` must find its entailment among all entailments and contradictions of the batch
@@ -32,13 +39,18 @@ def masked_info_nce(anchors: Tensor, candidates: Tensor, excluded: Tensor, *, ta
     cosines ``s``. The authors' code multiplies masked logits by 0, which leaves ``exp(0) = 1`` in
     the sum; here they are minus infinity, as the equation says.
 
+    SimCSE (arXiv 2104.08821) weighs a premise's own contradiction, and no other candidate, by
+    alpha in the sum: ``exp(w) * exp(s_i,batch+i / tau)`` with ``w = log(alpha)``. So here; MultiCSR
+    has no such weight, ``w = 0``.
+
     Args:
         anchors: ``(batch, width)``, the premises; of any length, since cosines are taken.
         candidates: ``(2 * batch, width)``, all entailments, then all contradictions, in the order
-            of the premises.
-        excluded: ``(batch, 2 * batch)`` bool, see :func:`false_negatives`. A premise's own
-            candidates take part whatever is written there.
+            of the premises; or ``(batch, width)``, where there are no contradictions.
+        excluded: Bool, a row an anchor and a column a candidate, see :func:`false_negatives`. A
+            premise's own candidates take part whatever is written there.
         tau: Temperature that divides the cosines; above 0.
+        hard_negative_weight: The logarithm ``w``; above 0 the own contradiction repels more.
 
     Returns:
         ``()``, mean over the batch, in nats; float32, or float64 for float64 embeddings.
@@ -47,15 +59,18 @@ def masked_info_nce(anchors: Tensor, candidates: Tensor, excluded: Tensor, *, ta
         ValueError: When the shapes do not fit together.
     """
     batch = len(anchors)
-    if len(candidates) != 2 * batch or excluded.shape != (batch, 2 * batch):
+    pool = len(candidates)
+    if pool not in {batch, 2 * batch} or excluded.shape != (batch, pool):
         message = (
-            f"{batch} anchors need {2 * batch} candidates and a mask ({batch}, {2 * batch}), "
-            f"not {len(candidates)} and {tuple(excluded.shape)}."
+            f"{batch} anchors need {batch} or {2 * batch} candidates and a mask of as many columns,"
+            f" not {pool} and {tuple(excluded.shape)}."
         )
         raise ValueError(message)
     # Autocast would take the cosines in bfloat16, whose steps of 0.004 become 0.08 after tau.
     with torch.autocast(anchors.device.type, enabled=False):
         scores = _cosines(anchors, candidates) / tau
+        if hard_negative_weight and pool > batch:
+            scores[:, batch:].diagonal().add_(hard_negative_weight)
         scores = scores.masked_fill(excluded & ~_own(scores), -torch.inf)
         return F.cross_entropy(scores, torch.arange(batch, device=scores.device))
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from stages.encoders.embedding import embed
 from stages.encoders.loading import load_encoder
+from stages.engines.processes import ALONE, Processes
+from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.tables import replacing
 from stages.training.checkpoints import fingerprint
@@ -22,6 +24,7 @@ from stages.training.checkpoints import fingerprint
 log = logging.getLogger(__name__)
 
 COLUMNS = ("premise", "entailment", "contradiction")
+"""What a triplet is made of, in the order in which the loss takes their vectors."""
 
 
 class GuideVectors:
@@ -30,10 +33,19 @@ class GuideVectors:
     Args:
         path: ``.npy`` file ``(3, triplets, width)``, float16, rows of length 1; the first axis is
             premise, entailment, contradiction. See :func:`write_guide_vectors`.
+
+    Raises:
+        PipelineError: When the file is no such array.
     """
 
     def __init__(self, path: Path) -> None:
-        self._vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        try:
+            self._vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise PipelineError(
+                f"{path} cannot be read as guide vectors: {error}",
+                remedy="delete the file and run again; the guide is then asked once more.",
+            ) from error
 
     def __len__(self) -> int:
         """Return the number of triplets."""
@@ -79,6 +91,7 @@ def guide_vectors(
     *,
     pooler: str,
     template: str,
+    processes: Processes = ALONE,
     progress: Progress = silent,
 ) -> GuideVectors:
     """Return the guide's vectors of ``triplets``, which stay in ``folder`` for the next to ask.
@@ -89,6 +102,7 @@ def guide_vectors(
         triplets: Columns premise, entailment and contradiction.
         pooler: Of the guide; see :func:`stages.encoders.poolers.repool`.
         template: Of the pooler `prompt_mask`.
+        processes: Who trains together; the first of them encodes, and the others wait for it.
         progress: Told how many sentences are encoded.
 
     Raises:
@@ -97,10 +111,11 @@ def guide_vectors(
     texts = triplets.select(COLUMNS)
     name = fingerprint(texts.write_ndjson(), guide, pooler, template)
     path = folder / f"guide-{name}.npy"
-    if not path.is_file():
+    if not path.is_file() and processes.is_first:
         encoder = load_encoder(guide, pooler=pooler, template=template)
         columns = [texts[column].to_list() for column in COLUMNS]
         write_guide_vectors(path, encoder, columns, progress=progress)
+    processes.wait()
     return GuideVectors(path)
 
 

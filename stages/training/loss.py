@@ -1,56 +1,79 @@
-"""The masked loss as sentence-transformers' trainer wants it: from token ids to one number."""
+"""The objectives: from the vectors of a batch and the numbers of its triplets to one number."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.equations.contrastive_loss import false_negatives, masked_info_nce
-from stages.training.guide import GuideVectors
+from stages.training.guide import COLUMNS, GuideVectors
+
+ENCODED = {
+    "masked": COLUMNS,
+    "supervised": COLUMNS,
+    "unsupervised": ("premise", "premise"),
+}
+"""What each objective encodes: a premise's two vectors differ by dropout alone (SimCSE)."""
 
 
 class MaskedLoss(torch.nn.Module):
     """In-batch contrastive loss that leaves out what the guide takes for a paraphrase.
 
-    The trainer hands over the numbers of the triplets as labels; the guide's vectors are looked up
-    by them, so a step costs one small matrix product more than without a mask.
+    The guide's vectors are looked up by the numbers of the triplets, so a step costs one small
+    matrix product more than without a mask.
 
     Args:
         model: The encoder that learns. (The trainer looks for it under this name.)
-        guide: Vectors of the same triplets, in the same order.
+        guide: Vectors of the same triplets, in the same order; None masks nothing, which is the
+            objective `supervised`, and for a premise's two views `unsupervised`.
         sigma: Guide cosine from which a foreign candidate is masked; above 1 is off.
         tau: Temperature of the loss.
+        hard_negative_weight: Logarithm of the weight of a premise's own contradiction.
     """
 
     def __init__(
-        self, model: SentenceTransformer, *, guide: GuideVectors, sigma: float, tau: float
+        self,
+        model: SentenceTransformer,
+        *,
+        guide: GuideVectors | None,
+        sigma: float,
+        tau: float,
+        hard_negative_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.guide = guide
         self.sigma = sigma
         self.tau = tau
+        self.hard_negative_weight = hard_negative_weight
+        self.masked_pairs = 0
+        """Pairs of a premise and a foreign candidate masked in the last batch."""
         self.masked_ratio = 0.0
-        """Share of the foreign candidates masked in the last batch, in [0, 1]."""
+        """Their share of all such pairs, in [0, 1]."""
 
-    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
+    def forward(self, vectors: Sequence[Tensor], labels: Tensor) -> Tensor:
         """Return the mean loss of one batch.
 
         Args:
-            sentence_features: Tokenised premises, entailments and contradictions.
+            vectors: Premises, entailments and contradictions, ``(batch, width)`` each; or premises
+                and their second views.
             labels: ``(batch,)`` int64, numbers of the triplets.
         """
-        premises, *candidates = (
-            self.model(features)["sentence_embedding"] for features in sentence_features
+        premises, *others = vectors
+        candidates = torch.cat(others)
+        excluded = self._excluded(labels, pool=len(candidates))
+        self.masked_pairs = int(excluded.sum().item())
+        self.masked_ratio = self.masked_pairs / max(1, excluded.numel() - len(candidates))
+        return masked_info_nce(
+            premises,
+            candidates,
+            excluded,
+            tau=self.tau,
+            hard_negative_weight=self.hard_negative_weight,
         )
-        excluded = false_negatives(self.guide.cosines(labels), sigma=self.sigma)
-        self.masked_ratio = _foreign_share(excluded)
-        return masked_info_nce(premises, torch.cat(candidates), excluded, tau=self.tau)
 
-
-def _foreign_share(excluded: Tensor) -> float:
-    batch = len(excluded)
-    foreign = batch * (2 * batch - 2)
-    return excluded.sum().item() / foreign if foreign else 0.0
+    def _excluded(self, labels: Tensor, *, pool: int) -> Tensor:
+        if self.guide is None:
+            return torch.zeros(len(labels), pool, dtype=torch.bool, device=labels.device)
+        return false_negatives(self.guide.cosines(labels), sigma=self.sigma)

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 class Recipe:
     """The settings of one run; params.py explains ranges and effects under the same names."""
 
+    objective: str
     sigma: float
     tau: float
+    hard_negative_weight: float
     batch_triplets: int
+    mini_batch_triplets: int | None
+    allow_duplicates: bool
     learning_rate: float
     epochs: float
     warmup_ratio: float
     weight_decay: float
+    clip_norm: float | None
     max_tokens: int
     eval_steps: int
+    early_stopping: int | None
     dtype: str
     seed: int
 

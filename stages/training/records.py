@@ -9,7 +9,7 @@ import polars as pl
 from stages.tables import replacing
 from stages.training.dev import METRIC
 
-STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "masked_ratio")
+STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "masked_pairs", "masked_ratio")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class TrainingRecord:
     """The course of one run.
 
     Attributes:
-        steps: A row a step: step, epoch, loss (nats), learning_rate, masked_ratio (in [0, 1]).
+        steps: A row a step: step, epoch, loss (nats), learning_rate, masked_pairs (a premise
+            and a foreign candidate), masked_ratio (their share, in [0, 1]).
         dev: A row a look: step (0 is before training), spearman (times 100).
         best_step: The step whose weights were kept.
     """
@@ -55,6 +56,11 @@ class TrainingRecord:
     def masked_ratio(self) -> float:
         """Share of foreign candidates masked, mean over the steps."""
         return float(self.steps.select(pl.col("masked_ratio").mean()).item())
+
+    @property
+    def masked_pairs(self) -> int:
+        """Pairs of a premise and a foreign candidate that were masked, over all steps."""
+        return int(self.steps["masked_pairs"].sum())
 
     def write(self, folder: Path) -> None:
         """Write steps.tsv and dev.tsv into ``folder``.

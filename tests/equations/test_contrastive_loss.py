@@ -23,15 +23,18 @@ def batch() -> Batch:
     return anchors, candidates, torch.zeros(BATCH, 2 * BATCH, dtype=torch.bool)
 
 
-def loop_over_the_equation(anchors: Tensor, candidates: Tensor, excluded: Tensor) -> Tensor:
+def loop_over_the_equation(
+    anchors: Tensor, candidates: Tensor, excluded: Tensor, *, alpha: float = 1.0
+) -> Tensor:
     total = anchors.new_zeros(())
     for i in range(BATCH):
         terms = {}
-        for j in range(2 * BATCH):
+        for j in range(len(candidates)):
             if j % BATCH != i and excluded[i, j]:
                 continue
             cosine = anchors[i] @ candidates[j] / (anchors[i].norm() * candidates[j].norm())
-            terms[j] = torch.exp(cosine / TAU)
+            weight = alpha if j == BATCH + i else 1.0
+            terms[j] = weight * torch.exp(cosine / TAU)
         total = total - torch.log(terms[i] / sum(terms.values()))
     return total / BATCH
 
@@ -50,6 +53,31 @@ def test_loss_and_gradients_are_those_of_the_equation(batch: Batch, share: float
         strict=True,
     ):
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 3.0])
+def test_the_hard_negative_weight_multiplies_the_own_contradiction_alone(
+    batch: Batch, alpha: float
+) -> None:
+    anchors, candidates, excluded = batch
+    wanted = loop_over_the_equation(anchors, candidates, excluded, alpha=alpha)
+    loss = masked_info_nce(
+        anchors, candidates, excluded, tau=TAU, hard_negative_weight=math.log(alpha)
+    )
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
+    for got, expected in zip(
+        torch.autograd.grad(loss, (anchors, candidates)),
+        torch.autograd.grad(wanted, (anchors, candidates)),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_without_contradictions_it_is_plain_info_nce(batch: Batch) -> None:
+    anchors, views, nobody = batch[0], batch[1][:BATCH], batch[2][:, :BATCH]
+    wanted = loop_over_the_equation(anchors, views, nobody)
+    loss = masked_info_nce(anchors, views, nobody, tau=TAU, hard_negative_weight=2.0)
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
 
 
 def test_an_excluded_candidate_has_exactly_zero_gradient_and_no_influence(batch: Batch) -> None:
@@ -121,5 +149,7 @@ def test_own_entailment_and_own_contradiction_are_never_masked() -> None:
 
 def test_a_mask_of_another_shape_is_a_wrong_call(batch: Batch) -> None:
     anchors, candidates, _ = batch
-    with pytest.raises(ValueError, match="6 anchors need 12 candidates"):
+    with pytest.raises(ValueError, match="6 anchors need 6 or 12 candidates"):
         masked_info_nce(anchors, candidates, torch.zeros(BATCH, BATCH).bool(), tau=TAU)
+    with pytest.raises(ValueError, match="not 9 and"):
+        masked_info_nce(anchors, candidates[:9], torch.zeros(BATCH, 9).bool(), tau=TAU)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
@@ -22,19 +23,26 @@ from stages.training import guide
 
 TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
 PARAMS = TrainParams(
+    objective="masked",
     pooler="auto",
     guide_pooler="auto",
     template=TEMPLATE,
+    labelled=False,
     sigma=0.95,
     tau=0.05,
+    hard_negative_weight=0.0,
     batch_triplets=8,
+    mini_batch_triplets=None,
+    allow_duplicates=False,
     learning_rate=1e-3,
     epochs=1,
     warmup_ratio=0.1,
     weight_decay=0.0,
+    clip_norm=1.0,
     max_tokens=16,
     dev="dev",
     eval_steps=2,
+    early_stopping=None,
     dtype="float32",
     seed=1,
 )
@@ -47,6 +55,10 @@ class Project:
     """A project folder with all that stage ``train`` reads."""
 
     root: Path
+
+    @property
+    def labelled(self) -> Path:
+        return self.root / "data/labelled.parquet"
 
     def train(self, **changes: object) -> None:
         data = self.root / "data"
@@ -136,17 +148,26 @@ def test_the_encoder_has_learned_and_keeps_the_longest_input_of_the_base(trained
 def test_the_records_are_tables_and_a_summary(trained: Project) -> None:
     folder = trained.root / "reports/training"
     steps, dev = (pl.read_csv(folder / f"{name}.tsv", separator="\t") for name in ("steps", "dev"))
-    assert steps.columns == ["step", "epoch", "loss", "learning_rate", "masked_ratio"]
+    assert steps.columns == [
+        "step",
+        "epoch",
+        "loss",
+        "learning_rate",
+        "masked_pairs",
+        "masked_ratio",
+    ]
     assert steps["step"].to_list() == [1, 2, 3]
     assert dev.columns == ["step", "spearman"]
     assert dev["step"].to_list() == [0, 2, 3]
     summary = trained.summary()
     assert list(summary) == [
-        *("triplets", "steps", "best_step", "best_dev", "base_dev", "masked_ratio"),
-        *("labelled", "labelled_share", "dtype", "seconds"),
+        *("triplets", "steps", "best_step", "best_dev", "base_dev", "masked_pairs"),
+        *("masked_ratio", "labelled", "labelled_share", "dtype", "seconds"),
     ]
     assert (summary["triplets"], summary["steps"], summary["dtype"]) == (24, 3, "float32")
     assert summary["base_dev"] == dev["spearman"][0]
+    curves = {path.stem for path in (folder / "live/plots/metrics").iterdir()}
+    assert curves == {"loss", "grad_norm", "learning_rate", "masked_pairs", "dev_spearman"}
 
 
 def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
@@ -215,6 +236,55 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
     assert project.summary()["masked_ratio"] == 0
 
 
+@pytest.mark.parametrize("objective", ["supervised", "unsupervised"])
+def test_objectives_without_a_mask_never_ask_the_guide(project: Project, objective: str) -> None:
+    project.train(objective=objective)
+    assert project.summary()["masked_pairs"] == 0
+    assert not list((project.root / ".work/train").glob("guide-*"))
+
+
+def test_unsupervised_training_reads_premises_alone(project: Project, tmp_path: Path) -> None:
+    project.train(objective="unsupervised")
+    before = project.saved()["model.safetensors"]
+    curated = project.root / "data/curated.parquet"
+    other = pl.read_parquet(curated).with_columns(entailment=pl.lit("x"), contradiction=pl.lit("y"))
+    write_table(other, curated)
+    project.train(objective="unsupervised")
+    assert project.saved()["model.safetensors"] == before
+
+
+def test_a_mini_batch_changes_memory_and_not_the_number_of_steps(project: Project) -> None:
+    project.train(mini_batch_triplets=3)
+    assert project.summary()["steps"] == 3
+
+
+def test_guide_vectors_of_another_corpus_are_refused(project: Project) -> None:
+    project.train()
+    vectors = next((project.root / ".work/train").glob("guide-*"))
+    np.save(vectors, np.zeros((3, 5, 32), dtype=np.float16))
+    with pytest.raises(PipelineError, match=r"those of 5 triplets, but there are 24(.|\n)*delete"):
+        project.train()
+    vectors.write_bytes(b"cut short")
+    with pytest.raises(PipelineError, match=r"cannot be read as guide vectors(.|\n)*delete"):
+        project.train()
+
+
+def test_a_base_without_dropout_cannot_learn_unsupervised(project: Project) -> None:
+    config = project.root / "models/base/config.json"
+    values = json.loads(config.read_text())
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config.write_text(json.dumps({**values, **none}))
+    with pytest.raises(PipelineError, match=r"learns from dropout(.|\n)*hidden_dropout_prob"):
+        project.train(objective="unsupervised")
+
+
+def test_a_base_without_a_tokenizer_is_refused(project: Project) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (project.root / "models/base" / name).unlink(missing_ok=True)
+    with pytest.raises(PipelineError, match=r"holds no tokenizer"):
+        project.train()
+
+
 def test_a_stopped_run_goes_on_from_its_checkpoint(
     project: Project, trained: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -232,6 +302,20 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(
     assert project.saved() == trained.saved()
 
 
+def test_labelled_triplets_are_left_alone_unless_asked_for(
+    project: Project, trained: Project
+) -> None:
+    write_table(labelled_table([(noun, "teatime") for noun in NOUNS]), project.labelled)
+    project.train()
+    assert project.summary()["labelled"] == 0
+    assert project.saved()["model.safetensors"] == trained.saved()["model.safetensors"]
+
+
+def test_asking_for_labelled_triplets_without_any_is_refused(project: Project) -> None:
+    with pytest.raises(PipelineError, match=r"train\.labelled = true(.|\n)*prepare\.labelled"):
+        project.train(labelled=True)
+
+
 def test_labelled_triplets_join_the_written_and_their_share_is_told(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -241,7 +325,7 @@ def test_labelled_triplets_join_the_written_and_their_share_is_told(
     counted["labelled"] = {"file": "in/people.tsv"}
     write_json(counted, project.root / "reports/preparation.json")
     with caplog.at_level(logging.INFO, logger="stages"):
-        project.train()
+        project.train(labelled=True)
     summary = project.summary()
     assert (summary["triplets"], summary["labelled"], summary["labelled_share"]) == (32, 8, 0.25)
     assert summary["steps"] == 4

@@ -69,15 +69,21 @@ def guide(
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     return Recipe(
+        objective="masked",
         sigma=0.9,
         tau=0.05,
+        hard_negative_weight=0.0,
         batch_triplets=8,
+        mini_batch_triplets=None,
+        allow_duplicates=False,
         learning_rate=1e-3,
         epochs=2,
         warmup_ratio=0.1,
         weight_decay=0.01,
+        clip_norm=1.0,
         max_tokens=16,
         eval_steps=3,
+        early_stopping=None,
         dtype="float32",
         seed=7,
     )

@@ -5,8 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
-from stages.encoders.embedding import load_encoder
+from stages.encoders.embedding import embed, load_encoder
 from stages.equations.contrastive_loss import false_negatives, masked_info_nce
 from stages.training.guide import GuideVectors
 from stages.training.loss import MaskedLoss
@@ -15,31 +16,58 @@ from stages.training.trainer import COLUMNS
 ROWS = [3, 30, 11, 12]
 
 
+@pytest.fixture
+def columns(tiny: Path, triplets: pl.DataFrame) -> list[Tensor]:
+    """Vectors of premises, entailments and contradictions."""
+    encoder = load_encoder(tiny)
+    texts = [triplets[name].gather(ROWS).to_list() for name in COLUMNS]
+    return [torch.tensor(embed(encoder, column, batch_sentences=8)) for column in texts]
+
+
 @pytest.mark.parametrize("sigma", [0.6, 0.9, 1.1])
 def test_it_is_the_equation_on_the_batch_the_labels_name(
-    tiny: Path, guide: GuideVectors, triplets: pl.DataFrame, sigma: float
+    tiny: Path, guide: GuideVectors, columns: list[Tensor], sigma: float
 ) -> None:
-    encoder = load_encoder(tiny).eval()
-    loss = MaskedLoss(encoder, guide=guide, sigma=sigma, tau=0.1)
-    features = [encoder.preprocess(triplets[name].gather(ROWS).to_list()) for name in COLUMNS]
-    premises, entailments, contradictions = (
-        encoder(dict(column))["sentence_embedding"] for column in features
+    loss = MaskedLoss(
+        load_encoder(tiny), guide=guide, sigma=sigma, tau=0.1, hard_negative_weight=0.7
     )
     excluded = false_negatives(guide.cosines(torch.tensor(ROWS)), sigma=sigma)
-    wanted = masked_info_nce(premises, torch.cat([entailments, contradictions]), excluded, tau=0.1)
-    assert loss(features, torch.tensor(ROWS)).item() == pytest.approx(wanted.item())
-    assert loss.masked_ratio == pytest.approx(excluded.sum().item() / (4 * 6))
+    wanted = masked_info_nce(
+        columns[0], torch.cat(columns[1:]), excluded, tau=0.1, hard_negative_weight=0.7
+    )
+    assert loss(columns, torch.tensor(ROWS)).item() == pytest.approx(wanted.item())
+    assert loss.masked_pairs == excluded.sum().item()
+    assert loss.masked_ratio == pytest.approx(loss.masked_pairs / (4 * 6))
 
 
 def test_the_masked_share_runs_from_none_to_all_foreign_candidates(
-    tiny: Path, guide: GuideVectors, triplets: pl.DataFrame
+    tiny: Path, guide: GuideVectors, columns: list[Tensor]
 ) -> None:
-    encoder = load_encoder(tiny)
-    features = [encoder.preprocess(triplets[name].gather(ROWS).to_list()) for name in COLUMNS]
     for sigma, share in ((1.1, 0.0), (-0.99, 1.0)):
-        loss = MaskedLoss(encoder, guide=guide, sigma=sigma, tau=0.1)
-        loss([dict(column) for column in features], torch.tensor(ROWS))
+        loss = MaskedLoss(load_encoder(tiny), guide=guide, sigma=sigma, tau=0.1)
+        loss(columns, torch.tensor(ROWS))
         assert loss.masked_ratio == share
+        assert loss.masked_pairs == share * 4 * 6
+
+
+def test_without_a_guide_nothing_is_masked(tiny: Path, columns: list[Tensor]) -> None:
+    loss = MaskedLoss(load_encoder(tiny), guide=None, sigma=-0.99, tau=0.1)
+    nobody = torch.zeros(4, 8, dtype=torch.bool)
+    wanted = masked_info_nce(columns[0], torch.cat(columns[1:]), nobody, tau=0.1)
+    assert loss(columns, torch.tensor(ROWS)).item() == wanted.item()
+    assert loss.masked_pairs == 0
+
+
+def test_two_views_of_the_premises_are_candidates_without_hard_negatives(
+    tiny: Path, columns: list[Tensor]
+) -> None:
+    loss = MaskedLoss(load_encoder(tiny), guide=None, sigma=0.9, tau=0.1)
+    views = [columns[0], columns[0] + 0.1]
+    wanted = torch.nn.functional.cross_entropy(
+        torch.nn.functional.cosine_similarity(views[0][:, None], views[1][None], dim=-1) / 0.1,
+        torch.arange(4),
+    )
+    assert loss(views, torch.tensor(ROWS)).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_the_guide_is_no_part_of_what_learns(tiny: Path, guide: GuideVectors) -> None:

@@ -40,7 +40,8 @@ class Run:
         self, recipe: Recipe, folder: Path, progress: Progress = silent
     ) -> tuple[TrainingRecord, SentenceTransformer]:
         encoder = load_encoder(self.tiny)
-        loss = MaskedLoss(encoder, guide=self.guide, sigma=recipe.sigma, tau=recipe.tau)
+        guide = self.guide if recipe.objective == "masked" else None
+        loss = MaskedLoss(encoder, guide=guide, sigma=recipe.sigma, tau=recipe.tau)
         dev = DevEvaluator(self.pairs, name="dev", batch_sentences=32)
         record = fit(loss, self.triplets, dev=dev, recipe=recipe, folder=folder, progress=progress)
         return record, encoder
@@ -136,6 +137,52 @@ def test_a_stopped_run_ends_with_the_weights_of_an_unbroken_one(
     assert resumed.best_step == wanted.best_step
     saved = stopped_after // recipe.eval_steps * recipe.eval_steps
     assert counts == [saved, *[1] * (STEPS - saved)]
+
+
+def test_training_ends_when_patience_runs_out_and_does_not_go_on_after(
+    run: Run, recipe: Recipe, tmp_path: Path
+) -> None:
+    impatient = replace(recipe, early_stopping=1, eval_steps=1, learning_rate=1e-2, epochs=8)
+    record, encoder = run(impatient, tmp_path)
+    scores = record.dev.filter(pl.col("step") > 0)["spearman"].to_list()
+    assert scores[-1] <= scores[-2]
+    assert scores[:-1] == sorted(scores[:-1])
+    assert len(record.steps) == len(scores) < 40
+    again, same = run(impatient, tmp_path)
+    assert again.steps.equals(record.steps)
+    assert same_weights(encoder, same)
+
+
+def test_a_run_that_ended_within_an_epoch_takes_no_further_step(
+    run: Run, recipe: Recipe, tmp_path: Path
+) -> None:
+    half = replace(recipe, epochs=0.6)
+    record, encoder = run(half, tmp_path)
+    again, same = run(half, tmp_path)
+    assert record.steps["step"].to_list() == again.steps["step"].to_list() == [1, 2, 3]
+    assert same_weights(encoder, same)
+
+
+@pytest.mark.parametrize("mini_batch", [None, 3])
+def test_with_and_without_gradcache_a_stopped_run_is_resumed_to_the_bit(
+    run: Run, recipe: Recipe, tmp_path: Path, mini_batch: int | None
+) -> None:
+    recipe = replace(recipe, mini_batch_triplets=mini_batch, allow_duplicates=True)
+    _, unbroken = run(recipe, tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        run(recipe, tmp_path / "broken", stopping_after(8))
+    _, resumed = run(recipe, tmp_path / "broken")
+    assert same_weights(unbroken, resumed)
+
+
+def test_gradients_are_clipped_only_when_told_to(run: Run, recipe: Recipe, tmp_path: Path) -> None:
+    short = replace(recipe, epochs=0.2, warmup_ratio=0.0)
+    ends = {
+        norm: run(replace(short, clip_norm=norm), tmp_path / str(norm))[1]
+        for norm in (None, 1e-9, 1e9)
+    }
+    assert same_weights(ends[None], ends[1e9])
+    assert not same_weights(ends[None], ends[1e-9])
 
 
 def test_a_finished_run_is_only_read_again(

@@ -1,0 +1,75 @@
+"""Training steps of this project and of sentence-transformers, on the same sentences and models."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from stages.encoders.embedding import load_encoder
+from stages.training.batches import Collator
+from stages.training.guide import COLUMNS, GuideVectors, write_guide_vectors
+from stages.training.loss import MaskedLoss
+from stages.training.steps import Stepper
+from stages.training.trainer import GROUP_SENTENCES
+
+MAX_TOKENS = 64
+Row = dict[str, object]
+PeerLoss = Callable[[list[dict[str, Tensor]], Tensor], Tensor]
+
+
+def rows_of(sentences: list[str], triplets: int) -> list[Row]:
+    """Make triplets of sentences as they come; what they mean costs no time."""
+    chosen = [sentences[n % len(sentences)] for n in range(3 * triplets)]
+    return [
+        {"label": n, **dict(zip(COLUMNS, chosen[3 * n : 3 * n + 3], strict=True))}
+        for n in range(triplets)
+    ]
+
+
+class Learner:
+    """An encoder with its optimiser; a step is what a trainer does with one batch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.encoder: SentenceTransformer = load_encoder(folder).train()
+        self._optimizer = torch.optim.AdamW(self.encoder.parameters(), lr=1e-6, fused=True)
+
+    def timed(self, backward: Callable[[], object]) -> float:
+        """Return the seconds of one step whose gradient ``backward`` brings."""
+        start = time.perf_counter()
+        backward()
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return time.perf_counter() - start
+
+
+def our_step(
+    learner: Learner, rows: list[Row], *, guide: GuideVectors | None, mini_batch: int | None = None
+) -> Callable[[], Tensor]:
+    """Return a step from sentences to gradients; without a guide nothing is masked."""
+    group = GROUP_SENTENCES if mini_batch is None else 3 * mini_batch
+    collate = Collator(learner.encoder.preprocess, COLUMNS, group, MAX_TOKENS)
+    loss = MaskedLoss(learner.encoder, guide=guide, sigma=0.9, tau=0.05)
+    stepper = Stepper(learner.encoder, loss, columns=3, replay=mini_batch is not None)
+    return lambda: stepper.backward(collate(rows)["batch"])
+
+
+def their_step(learner: Learner, rows: list[Row], loss: PeerLoss) -> Callable[[], object]:
+    """Return the same for a loss of sentence-transformers: a column is padded to its longest."""
+    texts = [[str(row[name]) for row in rows] for name in COLUMNS]
+
+    def backward() -> None:
+        features = [learner.encoder.preprocess(text, max_length=MAX_TOKENS) for text in texts]
+        loss(features, torch.arange(len(rows))).backward()
+
+    return backward
+
+
+def guide_vectors(folder: Path, rows: list[Row], path: Path) -> GuideVectors:
+    """Ask the guide once for all sentences, as stage `train` does before the first step."""
+    columns = [[str(row[name]) for row in rows] for name in COLUMNS]
+    write_guide_vectors(path, load_encoder(folder), columns)
+    return GuideVectors(path)
