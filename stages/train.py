@@ -160,11 +160,12 @@ def _guide_vectors(
 ) -> GuideVectors:
     """Return the guide's vectors, which stay in ``work``: sweeps of other settings share them."""
     path = work / "train" / f"guide-{fingerprint(curated, guide)}.npy"
-    if not path.is_file() and processes.is_first:
+    processes.wait()  # so that all see the same files
+    if not path.is_file():
         table = read_table(curated, CURATED)
         columns = [table[name].to_list() for name in COLUMNS]
-        write_guide_vectors(path, load_encoder(guide), columns, progress=progress)
-    processes.wait()
+        encoder = load_encoder(guide)
+        write_guide_vectors(path, encoder, columns, processes=processes, progress=progress)
     return GuideVectors(path)
 
 

@@ -40,7 +40,7 @@ class LiveCurves(TrainerCallback):
         **more: Any,  # noqa: ARG002
     ) -> None:
         """Begin with what the run had logged before it was stopped."""
-        from dvclive import Live
+        from dvclive.live import Live
 
         self._live = Live(str(self._folder), report=None, save_dvc_exp=False, dvcyaml=None)
         for entry in state.log_history:
