@@ -102,7 +102,7 @@ def guide_vectors(
         triplets: Columns premise, entailment and contradiction.
         pooler: Of the guide; see :func:`stages.encoders.poolers.repool`.
         template: Of the pooler `prompt_mask`.
-        processes: Who trains together; the first of them encodes, and the others wait for it.
+        processes: Who trains together; each encodes a share.
         progress: Told how many sentences are encoded.
 
     Raises:
@@ -111,11 +111,11 @@ def guide_vectors(
     texts = triplets.select(COLUMNS)
     name = fingerprint(texts.write_ndjson(), guide, pooler, template)
     path = folder / f"guide-{name}.npy"
-    if not path.is_file() and processes.is_first:
+    processes.wait()  # so that all see the same files
+    if not path.is_file():
         encoder = load_encoder(guide, pooler=pooler, template=template)
         columns = [texts[column].to_list() for column in COLUMNS]
-        write_guide_vectors(path, encoder, columns, progress=progress)
-    processes.wait()
+        write_guide_vectors(path, encoder, columns, processes=processes, progress=progress)
     return GuideVectors(path)
 
 
@@ -125,24 +125,50 @@ def write_guide_vectors(
     columns: Sequence[Sequence[str]],
     *,
     batch_sentences: int = 64,
+    processes: Processes = ALONE,
     progress: Progress = silent,
 ) -> None:
     """Encode ``columns`` (premises, entailments, contradictions) and write them to ``path``.
 
     The guide has its own tokenizer, pooling and width, and sees no dropout. The file appears
-    whole or not at all; half precision halves it to 6 bytes a triplet and dimension.
+    whole or not at all; half precision halves it to 6 bytes a triplet and dimension. Several
+    processes encode a share of the triplets each, and all return when the file is there.
 
     Raises:
         PipelineError: When the file cannot be written.
     """
-    with replacing(path) as temporary:
+    ranks = range(processes.world)
+    parts = [path.with_name(f"{path.stem}-{rank}-of-{len(ranks)}.npy") for rank in ranks]
+    share = processes.share(len(columns[0]))
+    with replacing(path if processes.world == 1 else parts[processes.rank]) as temporary:
         vectors = None
         for number, sentences in enumerate(columns):
-            column = embed(guide, sentences, batch_sentences=batch_sentences, progress=progress)
+            column = embed(
+                guide, sentences[share], batch_sentences=batch_sentences, progress=progress
+            )
             if vectors is None:
                 shape = (len(columns), *column.shape)
                 vectors = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
             vectors[number] = column
         if vectors is not None:
             vectors.flush()
+    processes.wait()
+    if processes.world > 1 and processes.is_first:
+        _join(parts, path)
+    processes.wait()
     log.info("train: the guide encoded %s triplets, kept in %s", f"{len(columns[0]):,}", path)
+
+
+def _join(parts: Sequence[Path], path: Path) -> None:
+    shares = [np.load(part, mmap_mode="r") for part in parts]
+    columns, _, width = shares[0].shape
+    with replacing(path) as temporary:
+        shape = (columns, sum(share.shape[1] for share in shares), width)
+        vectors = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        end = 0
+        for share in shares:
+            start, end = end, end + share.shape[1]
+            vectors[:, start:end] = share
+        vectors.flush()
+    for part in parts:
+        part.unlink()

@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from torch import Tensor
@@ -55,6 +57,12 @@ def weights(project: Project) -> dict[str, Tensor]:
     return load_file(project.root / "models/encoder/model.safetensors")
 
 
+def guide_vectors(project: Project) -> NDArray[np.float16]:
+    (path,) = (project.root / ".work/train").glob("guide-*")
+    vectors: NDArray[np.float16] = np.load(path)
+    return vectors
+
+
 def losses(project: Project) -> list[float]:
     lines = (project.root / "reports/training/steps.tsv").read_text().splitlines()
     return [float(line.split("\t")[2]) for line in lines[1:]]
@@ -74,6 +82,7 @@ def test_two_processes_train_as_one_with_the_same_global_batch(
     _, said = both.communicate(timeout=300)
     assert both.returncode == 0, said
     assert said.count(f"train: 24 triplets, {STEPS} steps") == 1
+    np.testing.assert_allclose(guide_vectors(two), guide_vectors(one), atol=1e-3)
     assert two.summary()["masked_pairs"] == one.summary()["masked_pairs"] > 0
     assert losses(two) == pytest.approx(losses(one), abs=1.1e-6)  # six places written
     alone = weights(one)
