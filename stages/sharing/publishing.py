@@ -151,7 +151,7 @@ def _fault(path: Path) -> str | None:
         "is a link": path.is_symlink(),
         "may be a pickle": name.endswith(PICKLED),
         "is code": name.endswith(CODE),
-        "is hidden": name.startswith("."),
+        "is hidden": name.startswith(".") and name != ".gitattributes",
         f"is larger than {LARGEST_FILE // 10**9} GB": path.is_file()
         and path.stat().st_size > LARGEST_FILE,
     }

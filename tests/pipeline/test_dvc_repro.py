@@ -92,7 +92,7 @@ def test_a_queued_grid_over_omega_runs_in_temporary_folders(clone: Path) -> None
 
 def test_metrics_and_plots_are_declared(clone: Path) -> None:
     metrics = json.loads(run(clone, "dvc", "metrics", "show", "--json"))[""]["data"]
-    names = ("generation", "scoring", "curation", "metrics")
+    names = ("preparation", "generation", "scoring", "curation", "metrics")
     assert set(metrics) == {f"reports/{name}.json" for name in names}
     run(clone, "dvc", "plots", "show", "--out", "plots")
     page = (clone / "plots/index.html").read_text(encoding="utf-8")
