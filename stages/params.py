@@ -6,7 +6,7 @@ No setting has a default here: params.yaml shows every value in force.
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -22,12 +22,14 @@ ScoreMethod = Literal["generate", "expectation", "likelihood"]
 JudgeName = Literal["llm", "encoder", "nli"]
 Combine = Literal["min", "mean", "all"]
 
+Names = TypeVar("Names", bound=tuple[str, ...])
 
-def _each_once(judges: tuple[JudgeName, ...]) -> tuple[JudgeName, ...]:
-    if len(set(judges)) < len(judges):
-        message = "a judge is named twice"
+
+def _each_once(names: Names) -> Names:
+    if len(set(names)) < len(names):
+        message = "a name is given twice"
         raise ValueError(message)
-    return judges
+    return names
 
 
 class Section(BaseModel):
@@ -104,7 +106,7 @@ class PrepareParams(Section):
     max_characters: int = Field(ge=1)
     """Longer sentences are left out, and counted."""
     benchmarks: str = Field(min_length=1)
-    """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
+    """Folder of graded pairs (.tsv: subset, score, sentence1, sentence2) and of other tasks."""
 
 
 class GenerateParams(Section):
@@ -217,8 +219,10 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """How base and trained encoder are compared."""
+    """On what, and how, base and trained encoder are compared."""
 
+    tasks: Annotated[tuple[str, ...], AfterValidator(_each_once)] = Field(min_length=1)
+    """Tasks or groups: `own` (.tsv in prepare.benchmarks), sts, transfer, retrieval, bitext."""
     batch_sentences: int = Field(ge=1)
     """Sentences encoded at once."""
     bootstrap_samples: int = Field(ge=100)

@@ -2,15 +2,20 @@
 
 sentence file      -> sentences.parquet        distinct, normalised, each with a stable id
 benchmarks/*.tsv   -> benchmarks/NAME.parquet  graded pairs, checked, text untouched
+
+The tasks that stage ``evaluate`` will read are looked through as well: a fault in a file, or data
+that is missing, is told before hours of work and not after.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
 from stages.corpora.cleaning import Cleaned, Counts, clean
 from stages.corpora.reading import read_sentences
 from stages.errors import PipelineError
+from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
 from stages.tables import write_table
@@ -19,14 +24,27 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    params: PrepareParams, *, sentences: Path, benchmarks: Path, progress: Progress = silent
+    params: PrepareParams,
+    *,
+    tasks: Sequence[str],
+    sentences: Path,
+    benchmarks: Path,
+    progress: Progress = silent,
 ) -> None:
     """Write the table ``sentences`` and the folder ``benchmarks``; nothing when either is faulty.
+
+    Args:
+        params: Settings of the stage.
+        tasks: What will be evaluated (evaluate.tasks); checked, not written.
+        sentences: Parquet file that is written.
+        benchmarks: Folder that is written.
+        progress: Told how far it is.
 
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
     pairs = read_benchmarks(Path(params.benchmarks))
+    load_tasks(Path(params.benchmarks), tasks)
     cleaned = _read_and_clean(params, progress)
     write_table(cleaned.sentences, sentences)
     write_benchmarks(pairs, benchmarks)

@@ -41,7 +41,7 @@ def load_encoder(path: Path, *, dtype: str = "float32") -> SentenceTransformer:
     Raises:
         PipelineError: When the folder is missing, lacks weights or a tokenizer, or does not load.
     """
-    _check_folder(path)
+    check_folder(path)
     try:
         with no_progress_bars():
             return _load(path, resolve_dtype(dtype))
@@ -87,7 +87,12 @@ def _load(path: Path, dtype: torch.dtype) -> SentenceTransformer:
     return SentenceTransformer(modules=[transformer, pooling], device=device())
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Check that ``path`` looks like an encoder that can be loaded.
+
+    Raises:
+        PipelineError: When it is no folder, or lacks safetensors or a tokenizer.
+    """
     if not path.is_dir():
         raise PipelineError(
             f"{path} is not a folder, so there is no encoder to load.",

@@ -36,6 +36,7 @@ def run(**changes: Any) -> None:
     }
     prepare.run(
         PrepareParams.model_validate(settings | changes),
+        tasks=("own",),
         sentences=Path("out/sentences.parquet"),
         benchmarks=Path("out/benchmarks"),
     )

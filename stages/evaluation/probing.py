@@ -1,0 +1,89 @@
+"""Logistic regression on frozen vectors, by SentEval's protocol.
+
+The regularisation is chosen by cross-validation inside the training data, or on the dev set where
+there is one; vectors are used as the encoder gives them, neither centred nor scaled.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import PredefinedSplit, StratifiedKFold
+
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Hits = NDArray[np.float64]
+
+STRENGTHS = tuple(2.0**power for power in range(-2, 6))
+"""Inverse regularisation tried, strongest first: the two grids SentEval has for scikit-learn."""
+SEED = 1111
+"""SentEval's seed of the folds."""
+FOLDS = 10
+TOLERANCE = 1e-3
+MOST_STEPS = 1000
+
+
+def cross_validated(features: Features, labels: Labels, *, folds: int) -> Hits:
+    """Return 1 for each row that a classifier trained on the other folds gets right, else 0.
+
+    Every fold's regularisation is chosen by as many folds of its own training rows.
+
+    Args:
+        features: ``(rows, width)``.
+        labels: ``(rows,)``, each label on at least ``folds`` rows.
+        folds: Number of folds, outer and inner.
+    """
+    hits = np.zeros(len(labels))
+    for train, test in _folds(folds).split(features, labels):
+        model = _fitted(features[train], labels[train], _folds(folds))
+        hits[test] = model.predict(features[test]) == labels[test]
+    return hits
+
+
+def held_out(
+    train: tuple[Features, Labels],
+    test: tuple[Features, Labels],
+    *,
+    dev: tuple[Features, Labels] | None,
+    folds: int | None,
+) -> Hits:
+    """Return 1 for each row of ``test`` that a classifier trained on ``train`` gets right, else 0.
+
+    The regularisation is chosen on ``dev``, or by ``folds`` of ``train``; either is given. What is
+    chosen on ``dev`` is not trained again with it, as in SentEval.
+    """
+    if dev is None:
+        model = _fitted(*train, _folds(folds or FOLDS))
+    else:
+        features = np.concatenate([train[0], dev[0]])
+        labels = np.concatenate([train[1], dev[1]])
+        in_dev = np.repeat([-1, 0], [len(train[1]), len(dev[1])])
+        model = _fitted(features, labels, PredefinedSplit(in_dev), refit=False)
+    hits: Hits = (model.predict(test[0]) == test[1]).astype(float)
+    return hits
+
+
+def _folds(folds: int) -> StratifiedKFold:
+    return StratifiedKFold(folds, shuffle=True, random_state=SEED)
+
+
+def _fitted(features: Features, labels: Labels, split: Any, *, refit: bool = True) -> Any:
+    """Return a classifier whose regularisation was chosen by ``split``.
+
+    Each strength starts from the coefficients of the one before. Of two solvers each is the
+    faster one where it is used: Newton's step costs the square of width times classes.
+    """
+    binary = len(np.unique(labels)) == 2
+    model = LogisticRegressionCV(
+        Cs=STRENGTHS,
+        l1_ratios=(0,),
+        cv=split,
+        scoring="accuracy",
+        solver="newton-cholesky" if binary else "lbfgs",
+        tol=TOLERANCE,
+        max_iter=MOST_STEPS,
+        refit=refit,
+        use_legacy_attributes=False,
+    )
+    return model.fit(features, labels)
