@@ -4,16 +4,20 @@ The regularisation is chosen by cross-validation inside the training data, or on
 there is one; vectors are used as the encoder gives them, neither centred nor scaled.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import PredefinedSplit, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Hits = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
 """Inverse regularisation tried, strongest first. SentEval's grid ends at 8 or 32, which is too
@@ -36,10 +40,18 @@ def cross_validated(features: Features, labels: Labels, *, folds: int) -> Hits:
         labels: ``(rows,)``, each label on at least ``folds`` rows.
         folds: Number of folds, outer and inner.
     """
-    hits = np.zeros(len(labels))
-    for train, test in _folds(folds).split(features, labels):
+
+    def right(split: tuple[Rows, Rows]) -> tuple[Rows, NDArray[np.bool_]]:
+        train, test = split
         model = _fitted(features[train], labels[train], _folds(folds))
-        hits[test] = model.predict(features[test]) == labels[test]
+        return test, model.predict(features[test]) == labels[test]
+
+    hits = np.zeros(len(labels))
+    splits = list(_folds(folds).split(features, labels))
+    # One core a fold: these products are too small for several threads to meet over each.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
+        for rows, found in threads.map(right, splits):
+            hits[rows] = found
     return hits
 
 
@@ -56,12 +68,14 @@ def held_out(
     chosen on ``dev`` is not trained again with it, as in SentEval.
     """
     if dev is None:
-        model = _fitted(*train, _folds(folds or FOLDS))
+        with threadpool_limits(1):
+            model = _fitted(*train, _folds(folds or FOLDS))
     else:
         features = np.concatenate([train[0], dev[0]])
         labels = np.concatenate([train[1], dev[1]])
         in_dev = np.repeat([-1, 0], [len(train[1]), len(dev[1])])
-        model = _fitted(features, labels, PredefinedSplit(in_dev), refit=False)
+        with threadpool_limits(1):
+            model = _fitted(features, labels, PredefinedSplit(in_dev), refit=False)
     hits: Hits = (model.predict(test[0]) == test[1]).astype(float)
     return hits
 
