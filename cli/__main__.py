@@ -10,6 +10,7 @@ import typer
 from cli import (
     doctor_command,
     encoder_commands,
+    evaluate_command,
     inspect_command,
     judge_command,
     params_commands,
@@ -24,7 +25,11 @@ from cli.quiet_libraries import quieten_libraries
 PANELS: dict[str, Sequence[Callable[..., Any]]] = {
     "Stages": stage_commands.STAGES,
     "Use the encoder": (*encoder_commands.COMMANDS, *sharing_commands.COMMANDS),
-    "Look": (inspect_command.inspect, judge_command.judge),
+    "Look": (
+        inspect_command.inspect,
+        judge_command.judge,
+        evaluate_command.evaluate_encoder,
+    ),
     "Set up": (doctor_command.doctor,),
 }
 EXAMPLES = """\

@@ -157,6 +157,8 @@ def allowed(field: "FieldInfo") -> str:
     if listed := choices(field):
         named = ", ".join(str(value) for value in listed)
         return f"a list, each once: {named}" if is_list(field) else f"one of {named}"
+    if is_list(field):
+        return "a list of names, each once"
     annotation = str(getattr(field.annotation, "__name__", field.annotation))
     parts = [KINDS.get(part.strip(), part.strip()) for part in annotation.split("|")]
     kind = " or ".join("null" if part == "None" else part for part in parts)

@@ -103,9 +103,10 @@ def prepare(
         from stages import prepare as stage
         from stages.params import load_params
 
-        chosen = load_params(params).prepare
+        chosen = load_params(params)
         stage.run(
-            chosen,
+            chosen.prepare,
+            tasks=chosen.evaluate.tasks,
             sentences=sentences,
             labelled=labelled,
             benchmarks=benchmarks,
@@ -326,40 +327,53 @@ def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         )
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     encoder: ReadEncoder = MODELS / "encoder",
     base: ReadBase = MODELS / "base",
-    benchmarks: ReadBenchmarks = DATA / "benchmarks",
-    metrics: Annotated[Path, _write("Spearman's correlation x 100 by benchmark.")] = (
+    benchmarks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder of the tasks' files.",
+            rich_help_panel="Reads",
+            show_default="prepare.benchmarks",
+        ),
+    ] = None,
+    metrics: Annotated[Path, _write("The figure of every task, times 100.")] = (
         REPORTS / "metrics.json"
     ),
     details: Annotated[Path, _write("The same with confidence intervals.")] = (
         REPORTS / "evaluation.json"
     ),
+    work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
-    """Compare base and trained encoder on graded sentence pairs.
+    """Compare base and trained encoder on graded pairs and other tasks.
 
-    The figure is Spearman's rank correlation of cosines and human grades,
-    times 100, for every file in the benchmarks folder, and their mean.
+    The figure of graded pairs is Spearman's rank correlation of cosines and
+    human grades, times 100, for every file in the benchmarks folder, and their
+    mean. evaluate.tasks names what else is measured: sts, transfer, retrieval,
+    bitext, or single tasks; data/README.md says which files they need.
 
     [bold]Examples[/]
 
       multicsr evaluate
-      multicsr evaluate --encoder some/other/encoder --metrics /tmp/m.json
+      dvc exp run -S 'evaluate.tasks=[sts,transfer]' -S prepare.benchmarks=FOLDER
     """
     with timed("evaluate", timing):
         from stages import evaluate as stage
         from stages.params import load_params
 
+        chosen = load_params(params)
         stage.run(
-            load_params(params).evaluate,
+            chosen.evaluate,
             encoder=encoder,
             base=base,
-            benchmarks=benchmarks,
+            benchmarks=benchmarks or Path(chosen.prepare.benchmarks),
             metrics=metrics,
             details=details,
+            work=work_folder(work),
             progress=progress,
         )
 

@@ -6,7 +6,7 @@ No setting has a default here: params.yaml shows every value in force.
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,12 +25,14 @@ Combine = Literal["min", "mean", "all"]
 Pooler = Literal["auto", "cls", "cls_mlp_train_only", "mean", "prompt_mask"]
 GuidePooler = Literal["auto", "cls", "mean", "prompt_mask"]
 
+Names = TypeVar("Names", bound=tuple[str, ...])
 
-def _each_once(judges: tuple[JudgeName, ...]) -> tuple[JudgeName, ...]:
-    if len(set(judges)) < len(judges):
-        message = "a judge is named twice"
+
+def _each_once(names: Names) -> Names:
+    if len(set(names)) < len(names):
+        message = "a name is given twice"
         raise ValueError(message)
-    return judges
+    return names
 
 
 def _with_places(template: str) -> str:
@@ -116,7 +118,7 @@ class PrepareParams(Section):
     labelled: str = Field(min_length=1)
     """Triplets that people labelled: see train.labelled, generate.demonstrations; often none."""
     benchmarks: str = Field(min_length=1)
-    """Folder of graded pairs: .tsv files with subset, score, sentence1, sentence2."""
+    """Folder of graded pairs (.tsv: subset, score, sentence1, sentence2) and of other tasks."""
 
 
 class GenerateParams(Section):
@@ -257,8 +259,10 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """How base and trained encoder are compared."""
+    """On what, and how, base and trained encoder are compared."""
 
+    tasks: Annotated[tuple[str, ...], AfterValidator(_each_once)] = Field(min_length=1)
+    """Tasks or groups: `own` (.tsv in prepare.benchmarks), sts, transfer, retrieval, bitext."""
     batch_sentences: int = Field(ge=1)
     """Sentences encoded at once."""
     bootstrap_samples: int = Field(ge=100)

@@ -4,9 +4,13 @@ sentence file      -> sentences.parquet        distinct, normalised, each with a
 labelled file      -> labelled.parquet         triplets to train on besides, often none
 benchmarks/*.tsv   -> benchmarks/NAME.parquet  graded pairs, checked, text untouched
 all of it          -> preparation.json         what was read, left out and kept
+
+The tasks that stage ``evaluate`` will read are looked through as well: a fault in a file, or data
+that is missing, is told before hours of work and not after.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from stages.corpora.cleaning import Cleaned, Counts, clean
 from stages.corpora.labelled import read_labelled
 from stages.corpora.reading import read_sentences
 from stages.errors import PipelineError
+from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
 from stages.tables import write_json, write_table
@@ -25,6 +30,7 @@ log = logging.getLogger(__name__)
 def run(
     params: PrepareParams,
     *,
+    tasks: Sequence[str],
     sentences: Path,
     labelled: Path,
     benchmarks: Path,
@@ -33,11 +39,21 @@ def run(
 ) -> None:
     """Write tables, benchmarks and counts; nothing when one of the inputs is faulty.
 
+    Args:
+        params: Settings of the stage.
+        tasks: What will be evaluated (evaluate.tasks); checked, not written.
+        sentences: Parquet file that is written.
+        labelled: Parquet file that is written.
+        benchmarks: Folder that is written.
+        metrics: JSON file that is written.
+        progress: Told how far it is.
+
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
     pairs = read_benchmarks(Path(params.benchmarks))
     people = read_labelled(Path(params.labelled), max_characters=params.max_characters)
+    load_tasks(Path(params.benchmarks), tasks)
     cleaned = _read_and_clean(params, progress)
     write_table(cleaned.sentences, sentences)
     write_table(people.triplets, labelled)

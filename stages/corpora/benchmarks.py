@@ -14,7 +14,8 @@ SCORE_MAX = 5
 def read_benchmarks(folder: Path) -> dict[str, pl.DataFrame]:
     """Read every .tsv file of ``folder``, by file name without the ending, sorted by name.
 
-    The sentences stay as they are written, since published figures are for exactly these texts.
+    Where ``folder`` itself has none, those of its subfolder ``sts`` are read. The sentences stay as
+    they are written, since published figures are for exactly these texts.
     Hidden files, other endings and subfolders are left alone.
 
     Raises:
@@ -25,13 +26,17 @@ def read_benchmarks(folder: Path) -> dict[str, pl.DataFrame]:
             f"{folder}, the folder of benchmarks, does not exist or is no folder.",
             remedy="mend `prepare.benchmarks` in params.yaml.",
         )
-    files = sorted(path for path in folder.glob("*.tsv") if not path.name.startswith("."))
+    files = _tables(folder) or _tables(folder / "sts")
     if not files:
         raise PipelineError(
             f"{folder} holds no benchmark: there is no .tsv file in it.",
             remedy=f"put .tsv files there with the columns {', '.join(PAIRS)}.",
         )
     return {path.stem: read_pairs(path) for path in files}
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.tsv") if not path.name.startswith("."))
 
 
 def read_pairs(path: Path) -> pl.DataFrame:
@@ -41,7 +46,11 @@ def read_pairs(path: Path) -> pl.DataFrame:
         PipelineError: When columns are missing, there are no pairs, a score is no number from 0 to
             5, a sentence is blank, or all scores are equal so that no correlation exists.
     """
-    table = read_delimited(path, separator="\t")
+    return checked_pairs(read_delimited(path, separator="\t"), path)
+
+
+def checked_pairs(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return ``table`` (all text, as read from ``path``) as PAIRS, like :func:`read_pairs`."""
     _require_columns(path, table)
     rows = table.select(PAIRS.keys()).with_row_index("line", offset=2)
     rows = rows.filter(pl.any_horizontal(pl.col(list(PAIRS)).str.strip_chars() != ""))

@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from stages.encoders.loading import load_encoder
 from stages.progress import Progress, silent
 
-__all__ = ["Vectors", "embed", "load_encoder"]
+__all__ = ["Vectors", "embed", "load_encoder", "unit_rows"]
 
 Vectors = NDArray[np.float32]
 
@@ -19,9 +19,10 @@ def embed(
     sentences: Sequence[str],
     *,
     batch_sentences: int,
+    unit: bool = True,
     progress: Progress = silent,
 ) -> Vectors:
-    """Return one unit vector a sentence, in the order given.
+    """Return one vector a sentence, in the order given.
 
     Each distinct sentence is encoded once, and sentences of like length share a batch, so that
     little is computed on padding. The encoder is left in evaluation mode (no dropout).
@@ -31,10 +32,11 @@ def embed(
         sentences: Any number of sentences; may repeat.
         batch_sentences: Sentences encoded at once; memory grows with it, the result does not
             depend on it beyond rounding.
+        unit: Bring every vector to length 1, as cosines need it.
         progress: Told how many distinct sentences are done.
 
     Returns:
-        ``(sentences, width)`` float32, rows of length 1.
+        ``(sentences, width)`` float32, rows of length 1 unless ``unit`` is off.
     """
     numbers: dict[str, int] = {}
     rows = [numbers.setdefault(sentence, len(numbers)) for sentence in sentences]
@@ -45,7 +47,8 @@ def embed(
         for start in range(0, len(distinct), batch_sentences):
             batch = distinct[start : start + batch_sentences]
             places = [numbers[sentence] for sentence in batch]
-            vectors[places] = _unit_vectors(encoder, batch)
+            raw = _raw_vectors(encoder, batch)
+            vectors[places] = unit_rows(raw) if unit else raw
             advance(len(batch))
     result: Vectors = vectors[rows]
     return result
@@ -54,15 +57,20 @@ def embed(
 def _width(encoder: SentenceTransformer) -> int:
     width = encoder.get_embedding_dimension()
     if width is None:
-        width = len(_unit_vectors(encoder, ["width"])[0])
+        width = len(_raw_vectors(encoder, ["width"])[0])
     return width
 
 
-def _unit_vectors(encoder: SentenceTransformer, batch: list[str]) -> Vectors:
+def unit_rows(vectors: Vectors) -> Vectors:
+    """Return ``vectors`` with every row brought to length 1; a row of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+    return unit
+
+
+def _raw_vectors(encoder: SentenceTransformer, batch: list[str]) -> Vectors:
     raw = encoder.encode(
         batch, batch_size=len(batch), show_progress_bar=False, convert_to_tensor=True
     )
     vectors: Vectors = raw.float().cpu().numpy()
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
-    return unit
+    return vectors

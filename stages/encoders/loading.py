@@ -49,7 +49,7 @@ def load_encoder(
         PipelineError: When the folder is missing, lacks weights or a tokenizer, does not load, or
             cannot pool in this way.
     """
-    _check_folder(path)
+    check_folder(path)
     encoder = _loaded(path, dtype)
     _check_weights(path, encoder)
     has_modules = (path / MODULES).is_file()
@@ -96,7 +96,12 @@ def _load(path: Path, dtype: torch.dtype) -> SentenceTransformer:
     return SentenceTransformer(modules=[transformer, pooling], device=device())
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Check that ``path`` looks like an encoder that can be loaded.
+
+    Raises:
+        PipelineError: When it is no folder, or lacks safetensors or a tokenizer.
+    """
     if not path.is_dir():
         raise PipelineError(
             f"{path} is not a folder, so there is no encoder to load.",

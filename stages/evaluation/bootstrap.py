@@ -36,6 +36,39 @@ def resampled_spearman(
     return np.concatenate([np.stack(block) for block in blocks], axis=1)
 
 
+def resampled_means(values: Sequence[Floats], *, samples: int, seed: Sequence[int]) -> Floats:
+    """Return the means of ``samples`` resamples of the items, the same ones for all encoders.
+
+    Args:
+        values: One array ``(items,)`` an encoder.
+        samples: Number of resamples, each of as many items as there are, drawn with replacement.
+        seed: Entropy of the draw.
+
+    Returns:
+        ``(encoders, samples)``.
+    """
+    table = np.stack(values, axis=1)
+    blocks = [
+        counts @ table / len(table)
+        for counts in _drawn_counts(len(table), samples, np.random.default_rng(seed))
+    ]
+    means: Floats = np.concatenate(blocks).T
+    return means
+
+
+def two_sided_p(gains: Floats) -> float:
+    """Return how likely resamples put the gain on the other side of zero, counting both sides.
+
+    Args:
+        gains: ``(samples,)``, the gains of resamples.
+
+    Returns:
+        2 / (samples + 1) at least, for chance alone may explain what no resample shows; 1 at most.
+    """
+    least = min((gains <= 0).sum(), (gains >= 0).sum())
+    return float(min(1.0, 2 * (least + 1) / (len(gains) + 1)))
+
+
 def spearman_of_counts(left: Floats, right: Floats, counts: Counts) -> Floats:
     """Return the Spearman correlation of pairs that occur so many times, a row of counts each.
 

@@ -1,6 +1,6 @@
-"""Two encoders side by side on graded pairs: correlations, gains and how sure they are."""
+"""Encoders side by side on the same items: figures, gains and how sure they are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,24 +8,46 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from stages.evaluation.bootstrap import interval, resampled_spearman, task_seed
+from stages.evaluation.bootstrap import (
+    interval,
+    resampled_means,
+    resampled_spearman,
+    task_seed,
+    two_sided_p,
+)
 
 Floats = NDArray[np.float64]
+Figure = dict[str, float]
+
+BOTH = ("base", "trained")
+"""What the two encoders of the pipeline are called; the gain is the second's."""
 
 
 @dataclass(frozen=True)
-class TaskCosines:
-    """What two encoders say about the pairs of one benchmark, and what people said.
+class Sample:
+    """What encoders got on the items of one task.
 
     Attributes:
-        base: ``(pairs,)`` cosines of the encoder before training.
-        trained: ``(pairs,)`` cosines of the encoder after it.
-        scores: ``(pairs,)``, any scale on which more is more alike.
+        values: One array ``(items,)`` an encoder: cosines where there are grades, else what each
+            item counts for, so that the figure is the mean.
+        grades: ``(items,)``, what people said of each pair, on any scale on which more is more
+            alike; None where values count themselves.
     """
 
-    base: Floats
-    trained: Floats
-    scores: Floats
+    values: Sequence[Floats]
+    grades: Floats | None = None
+
+    def part(self, chosen: NDArray[np.bool_]) -> "Sample":
+        """Return the sample of the chosen items."""
+        grades = None if self.grades is None else self.grades[chosen]
+        return Sample([values[chosen] for values in self.values], grades)
+
+    @property
+    def can_be_ranked(self) -> bool:
+        """Whether a figure exists: correlation needs two grades and two cosines that differ."""
+        if self.grades is None:
+            return True
+        return all(np.ptp(array) > 0 for array in (self.grades, *self.values))
 
 
 @dataclass(frozen=True)
@@ -37,60 +59,51 @@ class Resampling:
     seed: int
 
 
-def compare(tasks: Mapping[str, TaskCosines], resampling: Resampling) -> dict[str, Any]:
-    """Return Spearman correlations times 100 with confidence intervals, for all tasks and the mean.
+def compare(
+    tasks: Mapping[str, Sample],
+    resampling: Resampling,
+    *,
+    names: Sequence[str] = BOTH,
+    key: str = "spearman",
+) -> dict[str, Any]:
+    """Return figures times 100 with confidence intervals, for all tasks and their mean.
 
-    The gain's interval comes from the same resampled pairs for both encoders; the mean's from
-    resampling the pairs within every task. All subsets of a benchmark are ranked together (the
-    "all" setting).
+    With two encoders the gain of the second is one more figure. Its interval comes from the same
+    resampled items for both; the mean's from resampling the items within every task. ``p`` is the
+    two-sided bootstrap probability of such a gain between encoders of equal quality; below
+    1 - confidence the interval leaves out zero.
 
     Args:
-        tasks: Cosines and scores by benchmark name; none constant.
+        tasks: Samples by task, all of the same encoders and all rankable.
         resampling: How the intervals are made.
+        names: What the encoders are called, in the order of their values.
+        key: What the figure is called.
 
     Returns:
-        What reports/evaluation.json holds: ``confidence``, ``bootstrap_samples``, ``tasks`` (a list
-        in the order given) and ``mean``, each with ``base``, ``trained`` and ``gain``.
+        ``tasks``, by task, and ``mean``; each with one figure for each of ``names``, and ``gain``
+        where there are two.
     """
-    points = {name: _both(task) for name, task in tasks.items()}
-    spreads = {name: _resampled(name, task, resampling) for name, task in tasks.items()}
-    level = resampling.confidence
+    points = {name: point(sample) for name, sample in tasks.items()}
+    spreads = {name: _resampled(name, sample, resampling) for name, sample in tasks.items()}
+    form = _Form(names, key, resampling.confidence)
     return {
-        "confidence": level,
-        "bootstrap_samples": resampling.samples,
-        "tasks": [
-            {"task": name, "pairs": len(task.scores)}
-            | _figures(points[name], spreads[name], confidence=level)
-            for name, task in tasks.items()
-        ],
-        "mean": _figures(_mean(points.values()), _mean(spreads.values()), confidence=level),
+        "tasks": {name: form.figures(points[name], spreads[name]) for name in tasks},
+        "mean": form.figures(_mean(points.values()), _mean(spreads.values())),
     }
 
 
-def lean(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of :func:`compare` without intervals: what reports/metrics.json holds."""
-
-    def figures(entry: Mapping[str, Any]) -> dict[str, float]:
-        return {name: entry[name]["spearman"] for name in ("base", "trained", "gain")}
-
-    return {
-        "mean": figures(details["mean"]),
-        "tasks": {entry["task"]: figures(entry) for entry in details["tasks"]},
-    }
+def point(sample: Sample) -> Floats:
+    """Return ``(encoders,)``: Spearman's correlation, or the mean, times 100."""
+    if sample.grades is None:
+        return np.array([100 * values.mean() for values in sample.values])
+    return np.array([100 * spearmanr(v, sample.grades).statistic for v in sample.values])
 
 
-def _both(task: TaskCosines) -> Floats:
-    sides = (task.base, task.trained)
-    return np.array([100 * spearmanr(cosines, task.scores).statistic for cosines in sides])
-
-
-def _resampled(name: str, task: TaskCosines, resampling: Resampling) -> Floats:
-    return 100 * resampled_spearman(
-        (task.base, task.trained),
-        task.scores,
-        samples=resampling.samples,
-        seed=task_seed(resampling.seed, name),
-    )
+def _resampled(name: str, sample: Sample, resampling: Resampling) -> Floats:
+    samples, seed = resampling.samples, task_seed(resampling.seed, name)
+    if sample.grades is None:
+        return 100 * resampled_means(sample.values, samples=samples, seed=seed)
+    return 100 * resampled_spearman(sample.values, sample.grades, samples=samples, seed=seed)
 
 
 def _mean(arrays: Iterable[Floats]) -> Floats:
@@ -98,20 +111,25 @@ def _mean(arrays: Iterable[Floats]) -> Floats:
     return mean
 
 
-def _figures(point: Floats, spread: Floats, *, confidence: float) -> dict[str, dict[str, float]]:
-    rows = {
-        "base": (point[0], spread[0]),
-        "trained": (point[1], spread[1]),
-        "gain": (point[1] - point[0], spread[1] - spread[0]),
-    }
-    return {
-        name: _figure(value, *interval(values, confidence=confidence))
-        for name, (value, values) in rows.items()
-    }
+@dataclass(frozen=True)
+class _Form:
+    """How figures are written down."""
 
+    names: Sequence[str]
+    key: str
+    confidence: float
 
-def _figure(value: float, low: float, high: float) -> dict[str, float]:
-    return {"spearman": _rounded(value), "low": _rounded(low), "high": _rounded(high)}
+    def figures(self, points: Floats, spreads: Floats) -> dict[str, Figure]:
+        rows = dict(zip(self.names, zip(points, spreads, strict=True), strict=True))
+        written = {name: self._figure(*row) for name, row in rows.items()}
+        if len(self.names) == 2:
+            gain, spread = points[1] - points[0], spreads[1] - spreads[0]
+            written["gain"] = self._figure(gain, spread) | {"p": _rounded(two_sided_p(spread))}
+        return written
+
+    def _figure(self, value: float, spread: Floats) -> Figure:
+        low, high = interval(spread, confidence=self.confidence)
+        return {self.key: _rounded(value), "low": _rounded(low), "high": _rounded(high)}
 
 
 def _rounded(value: float) -> float:

@@ -7,6 +7,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from stages.engines.digests import path_digest
+
 log = logging.getLogger(__name__)
 
 
@@ -19,7 +21,7 @@ def fingerprint(*parts: object) -> str:
     libraries = [version(name) for name in ("torch", "transformers", "sentence-transformers")]
     digest = hashlib.sha256(repr(libraries).encode())
     for part in parts:
-        digest.update(_path_digest(part) if isinstance(part, Path) else repr(part).encode())
+        digest.update(path_digest(part) if isinstance(part, Path) else repr(part).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
 
@@ -27,7 +29,7 @@ def fingerprint(*parts: object) -> str:
 def weights_digest(folder: Path) -> str:
     """Return the sha256 of the model's safetensors, 64 hexadecimal digits: its identity."""
     return hashlib.sha256(
-        b"".join(_path_digest(file) for file in sorted(folder.rglob("*.safetensors")))
+        b"".join(path_digest(file) for file in sorted(folder.rglob("*.safetensors")))
     ).hexdigest()
 
 
@@ -60,13 +62,3 @@ def step_of(checkpoint: Path) -> int:
     """
     number = checkpoint.name.removeprefix("checkpoint-")
     return int(number) if number.isdigit() else -1
-
-
-def _path_digest(path: Path) -> bytes:
-    if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(file.relative_to(path).as_posix().encode() + b"\0" + _path_digest(file))
-    return digest.digest()

@@ -17,7 +17,7 @@ from stages.errors import QualityError
 from tests.cli.running import ROOT, Run
 
 HEAVY = "torch polars transformers sentence_transformers pandas great_expectations pydantic dvc"
-COMMANDS = [command.__name__ for panel in PANELS.values() for command in panel]
+COMMANDS = [command.__name__.replace("_", "-") for panel in PANELS.values() for command in panel]
 
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:

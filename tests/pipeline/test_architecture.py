@@ -21,6 +21,7 @@ VERBS = {
 CONTRACTS = {"stages.errors", "stages.tables", "stages.progress"}
 SIDEWAYS = {
     ("training", "encoders"),
+    ("evaluation", "corpora"),
     ("evaluation", "encoders"),
     ("encoders", "engines"),
     ("language_models", "engines"),

@@ -9,13 +9,16 @@ import pytest
 from scipy.stats import spearmanr
 
 from stages import evaluate
+from stages.encoders import vector_store
 from stages.encoders.embedding import embed, load_encoder
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import EvaluateParams
 from stages.tables import PAIRS, write_table
 
-PARAMS = EvaluateParams(batch_sentences=8, bootstrap_samples=100, confidence=0.95, seed=1)
+PARAMS = EvaluateParams(
+    tasks=("own",), batch_sentences=8, bootstrap_samples=100, confidence=0.95, seed=1
+)
 WORDS = ["ferry", "kettle", "orchard", "violin", "glacier", "ledger", "beetle", "parrot"]
 
 
@@ -45,6 +48,7 @@ def run(project: Path, *, encoder: str = "encoder") -> tuple[dict[str, Any], dic
         benchmarks=project / "benchmarks",
         metrics=project / "metrics.json",
         details=project / "evaluation.json",
+        work=project / "work",
     )
     metrics, details = (
         json.loads((project / name).read_text()) for name in ("metrics.json", "evaluation.json")
@@ -77,13 +81,13 @@ def test_details_hold_intervals_and_how_they_were_made(project: Path) -> None:
     assert (details["confidence"], details["bootstrap_samples"]) == (0.95, 100)
     for entry in [*details["tasks"], details["mean"]]:
         for name in ("base", "trained", "gain"):
-            assert set(entry[name]) == {"spearman", "low", "high"}
+            assert set(entry[name]) - {"p"} == {"spearman", "low", "high"}
             assert entry[name]["low"] <= entry[name]["high"]
 
 
 def test_an_encoder_against_itself_gains_nothing(project: Path) -> None:
     _, details = run(project, encoder="base")
-    assert details["mean"]["gain"] == {"spearman": 0.0, "low": 0.0, "high": 0.0}
+    assert details["mean"]["gain"] == {"spearman": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
 def test_a_second_run_writes_the_same_bytes(project: Path) -> None:
@@ -96,27 +100,27 @@ def test_a_second_run_writes_the_same_bytes(project: Path) -> None:
 def test_a_sentence_is_encoded_once_however_often_it_occurs(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
+    seen: list[str] = []
 
     def noting(encoder: Any, sentences: list[str], **options: Any) -> Any:
-        seen.append(len(sentences))
+        seen.extend(sentences)
         return embed(encoder, sentences, **options)
 
-    monkeypatch.setattr(evaluate, "embed", noting)
-    run(project)
-    assert seen == [32, 32]  # one call an encoder, which then drops repetitions
+    monkeypatch.setattr(vector_store, "embed", noting)
+    run(project, encoder="base")
+    assert len(seen) == len(set(seen)) == 20  # of 32 in the files; both encoders are the same one
 
 
 def test_a_folder_without_benchmarks_is_refused(project: Path) -> None:
     for file in (project / "benchmarks").iterdir():
         file.unlink()
-    with pytest.raises(PipelineError, match=r"benchmarks holds no benchmark(.|\n)*prepare"):
+    with pytest.raises(PipelineError, match=r"benchmarks holds no benchmark of own(.|\n)*prepare"):
         run(project)
 
 
 def test_a_benchmark_with_constant_scores_is_refused(project: Path) -> None:
     write_table(pairs("red", [2.0] * 8), project / "benchmarks/three.parquet")
-    with pytest.raises(PipelineError, match=r"'three' .* 8 pairs that all have the same score"):
+    with pytest.raises(PipelineError, match=r"three\.parquet grades all 8 pairs 2"):
         run(project)
 
 

@@ -77,7 +77,7 @@ def test_closed_lists_of_values_are_known() -> None:
     ("judges", "fault"),
     [
         ("[]", "at least 1 item"),
-        ("[llm, llm]", "a judge is named twice"),
+        ("[llm, llm]", "a name is given twice"),
         ("[llm, jury]", "'llm', 'encoder' or 'nli'"),
     ],
 )

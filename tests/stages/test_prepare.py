@@ -39,6 +39,7 @@ def run(**changes: Any) -> None:
     }
     prepare.run(
         PrepareParams.model_validate(settings | changes),
+        tasks=("own",),
         sentences=Path("out/sentences.parquet"),
         labelled=Path("out/labelled.parquet"),
         metrics=Path("out/preparation.json"),

@@ -1,0 +1,1 @@
+"""How each kind of task turns vectors into a score."""
