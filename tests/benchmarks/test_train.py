@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 import torch
@@ -112,7 +113,8 @@ def test_the_memory_of_the_loss(figure: Figure, monkeypatch: pytest.MonkeyPatch)
     )
     answers = iter((vectors, guide))
     monkeypatch.setattr(gist_embed, "embed_columns", lambda *_: next(answers))
-    gist = GISTEmbedLoss(*(SentenceTransformer(modules=[_Tokenizing()]) for _ in range(2)))
+    asked: list[Any] = [SentenceTransformer(modules=[_Tokenizing()]) for _ in range(2)]
+    gist = GISTEmbedLoss(model=asked[0], guide=asked[1])
     ours = peak_bytes(lambda: _masked(vectors, guide).backward())
     theirs = peak_bytes(lambda: gist([{}, {}, {}], torch.zeros(512)).backward())
     against = "sentence-transformers GISTEmbedLoss, 512 triplets, width 384, embeddings given"
@@ -136,7 +138,8 @@ def peak_bytes(work: Callable[[], object]) -> int:
     """Return how many bytes torch holds more than before, at the worst moment of ``work``."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         work()
-    kineto = profiled.profiler.kineto_results  # type: ignore[union-attr]
-    moves = [event for event in kineto.events() if event.name() == "[memory]"]
+    recorder: Any = profiled.profiler
+    events = recorder.kineto_results.events()
+    moves = [event for event in events if event.name() == "[memory]"]
     moves.sort(key=lambda event: event.start_ns())
-    return max(accumulate(event.nbytes() for event in moves))
+    return max(accumulate(int(event.nbytes()) for event in moves))
