@@ -1,16 +1,26 @@
 """Stage 3 against sentence-transformers' guided losses, side by side in one run."""
 
-import json
-import subprocess
-import sys
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from sentence_transformers.sentence_transformer.losses import CachedGISTEmbedLoss, GISTEmbedLoss
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import (
+    CachedGISTEmbedLoss,
+    GISTEmbedLoss,
+    gist_embed,
+)
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from transformers import BertTokenizer
 
 from stages.encoders.embedding import load_encoder
+from stages.equations.contrastive_loss import false_negatives, masked_info_nce
 from tests.benchmarks.conftest import Figure, ratio_of_medians
 from tests.benchmarks.training_at_hand import (
     Learner,
@@ -91,57 +101,45 @@ def test_a_gradcache_step(
     figure("train.speedup_vs_cached_gist", speedup, unit="x", against=against, rounds=ROUNDS)
 
 
-def test_the_memory_of_the_loss(figure: Figure) -> None:
-    """512 triplets of width 384, forward and backward; what the process grows by, embeddings apart.
+def test_the_memory_of_the_loss(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """512 triplets of width 384, forward and backward; embeddings of encoder and guide are given.
 
-    Both sides are given embeddings of encoder and guide, so that only the losses differ.
+    Counted is what torch allocates on the way, at its peak, beyond the embeddings themselves.
     """
-    ours, theirs = (grown_mebibytes(which) for which in ("masked", "gist"))
+    drawn = torch.Generator().manual_seed(0)
+    vectors, guide = (
+        [torch.randn(512, 384, generator=drawn, requires_grad=grad) for _ in range(3)]
+        for grad in (True, False)
+    )
+    answers = iter((vectors, guide))
+    monkeypatch.setattr(gist_embed, "embed_columns", lambda *_: next(answers))
+    asked: list[Any] = [SentenceTransformer(modules=[_Tokenizing()]) for _ in range(2)]
+    gist = GISTEmbedLoss(model=asked[0], guide=asked[1])
+    ours = peak_bytes(lambda: _masked(vectors, guide).backward())
+    theirs = peak_bytes(lambda: gist([{}, {}, {}], torch.zeros(512)).backward())
     against = "sentence-transformers GISTEmbedLoss, 512 triplets, width 384, embeddings given"
     figure("train.loss_memory_ratio", ours / theirs, unit="1", against=against, rounds=1)
 
 
-PROGRAM = """
-import resource, sys
-import torch
-from sentence_transformers.sentence_transformer.losses import gist_embed
-from stages.equations.contrastive_loss import false_negatives, masked_info_nce
+class _Tokenizing(torch.nn.Module):
+    """All that the peer's loss asks of an encoder when its vectors are given."""
 
-def masked(vectors, guide):
-    cosines = guide[0] @ torch.cat(guide[1:]).T
-    excluded = false_negatives(cosines, sigma=0.9)
+    tokenizer = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1})
+    max_seq_length = 8
+
+
+def _masked(vectors: list[Tensor], guide: list[Tensor]) -> Tensor:
+    premises, *candidates = (torch.nn.functional.normalize(column, dim=-1) for column in guide)
+    excluded = false_negatives(premises @ torch.cat(candidates).T, sigma=0.9)
     return masked_info_nce(vectors[0], torch.cat(vectors[1:]), excluded, tau=0.05)
 
-def gist(vectors, guide):
-    answers = iter((vectors, guide))
-    gist_embed.embed_columns = lambda model, features: next(answers)
-    loss = gist_embed.GISTEmbedLoss.__new__(gist_embed.GISTEmbedLoss)
-    torch.nn.Module.__init__(loss)
-    loss.model = loss.guide = loss.tokenizer = None
-    loss.similarity_fct, loss.cross_entropy_loss = (
-        torch.nn.CosineSimilarity(dim=-1), torch.nn.CrossEntropyLoss())
-    loss.temperature, loss.margin, loss.margin_strategy = 0.05, 0.0, "absolute"
-    loss.contrast_anchors = loss.contrast_positives = True
-    loss.must_retokenize = loss.gather_across_devices = False
-    return loss([{}, {}, {}], torch.zeros(len(vectors[0])))
 
-def run(triplets):
-    drawn = torch.Generator().manual_seed(0)
-    vectors, guide = (
-        [torch.randn(triplets, 384, generator=drawn) for _ in range(3)] for _ in range(2))
-    guide = [torch.nn.functional.normalize(g, dim=-1) for g in guide]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    {"masked": masked, "gist": gist}[sys.argv[1]](
-        [v.requires_grad_() for v in vectors], guide).backward()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-
-run(8)  # whatever is loaded at first use
-print(run(512) / 1024)
-"""
-
-
-def grown_mebibytes(which: str) -> float:
-    """Return how far the peak memory of a fresh process rises while it computes one loss."""
-    command = [sys.executable, "-c", PROGRAM, which]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout))
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return how many bytes torch holds more than before, at the worst moment of ``work``."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    recorder: Any = profiled.profiler
+    events = recorder.kineto_results.events()
+    moves = [event for event in events if event.name() == "[memory]"]
+    moves.sort(key=lambda event: event.start_ns())
+    return max(accumulate(int(event.nbytes()) for event in moves))
