@@ -1,5 +1,6 @@
 """Curves that can be watched while training runs: `dvc plots show`, or an editor's DVC view."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stages.training.dev import METRIC
+
+log = logging.getLogger(__name__)
 
 CURVES = {
     "loss": "loss",
@@ -41,8 +44,13 @@ class LiveCurves(TrainerCallback):
     ) -> None:
         """Begin with what the run had logged before it was stopped."""
         from dvclive.live import Live
+        from scmrepo.exceptions import SCMError
 
-        self._live = Live(str(self._folder), report=None, save_dvc_exp=False, dvcyaml=None)
+        try:
+            self._live = Live(str(self._folder), report=None, save_dvc_exp=False, dvcyaml=None)
+        except SCMError as error:  # it looks for a commit, whether it needs one or not
+            log.warning("train: no live curves, since DVCLive finds no commit here: %s", error)
+            return
         for entry in state.log_history:
             self._add(entry, step=int(entry["step"]))
 
@@ -65,11 +73,12 @@ class LiveCurves(TrainerCallback):
         **more: Any,  # noqa: ARG002
     ) -> None:
         """Close the files."""
-        self._live.end()
+        if self._live is not None:
+            self._live.end()
 
     def _add(self, entry: Mapping[str, float], *, step: int) -> None:
         known = {curve: entry[name] for name, curve in CURVES.items() if name in entry}
-        if not known:
+        if self._live is None or not known:
             return
         self._live.step = step
         for curve, value in known.items():

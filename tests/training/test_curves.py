@@ -1,11 +1,14 @@
 """Curves while training runs are whole, also those of a run that was stopped and went on."""
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
+import pytest
+from dvc.repo import Repo
 
 from stages.training.curves import LiveCurves
 
@@ -48,3 +51,14 @@ def test_figures_can_be_read_while_it_runs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "metrics.json").read_text())["loss"] == 0.5
     assert curve(tmp_path, "loss") == [(1, 0.5)]
     assert not list(tmp_path.rglob("dvc.yaml"))
+
+
+def test_a_repository_without_a_commit_costs_the_curves_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    Repo.init(str(tmp_path)).close()
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "curves", before=[], now=history(range(1, 4)))
+    assert "no live curves" in caplog.text
+    assert not (tmp_path / "curves").exists()
