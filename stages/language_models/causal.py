@@ -110,7 +110,7 @@ class CausalLanguageModel:
         for number, host in enumerate(hosts([prompt for prompt, _ in pairs], texts, suffixes)):
             (asked[pairs[number][0]] if host is None else guests[host]).append(number)
         found: dict[int, float] = {}
-        for prompts in in_runs(sorted(asked, key=lambda prompt: len(suffixes[prompt]))):
+        for prompts in in_runs(asked, length=lambda prompt: len(suffixes[prompt])):
             # The last prompt token goes with the continuation: its logits predict the first token.
             read = self._prefill(prompts, [suffixes[prompt][:-1] for prompt in prompts])
             spans, jobs = [], []
@@ -122,7 +122,7 @@ class CausalLanguageModel:
                 last = suffixes[prompt][-1]
                 jobs += [Job(row, [last, *texts[number]], number) for number in asked[prompt]]
             found.update(self._sums(read.hidden, read.ids, spans))
-            for run in in_runs(sorted(jobs, key=lambda job: len(job.tokens))):
+            for run in in_runs(jobs, length=lambda job: len(job.tokens)):
                 found.update(self._continued(read.cache, sorted(run)))
         return [found[number] for number in range(len(pairs))]
 

@@ -80,7 +80,7 @@ class Seq2SeqLanguageModel:
         encoded = self._encoded(distinct)
         targets = [self._tokens(text) for _, text in pairs]
         found: dict[int, float] = {}
-        for run in in_runs(sorted(range(len(pairs)), key=lambda number: len(targets[number]))):
+        for run in in_runs(range(len(pairs)), length=lambda number: len(targets[number])):
             rows = torch.tensor([row_of[pairs[number][0]] for number in run])
             sums = self._target_sums(encoded.select(rows), [targets[number] for number in run])
             found.update(zip(run, sums.tolist(), strict=True))
@@ -105,7 +105,7 @@ class Seq2SeqLanguageModel:
             dtype=self._model.dtype,
             device=self._model.device,
         )
-        for run in in_runs(sorted(range(len(prompts)), key=lambda number: len(tokens[number]))):
+        for run in in_runs(range(len(prompts)), length=lambda number: len(tokens[number])):
             ids, visible = padded([tokens[number] for number in run], left=False)
             output = self._model.get_encoder()(
                 input_ids=ids.to(self._model.device), attention_mask=visible.to(self._model.device)

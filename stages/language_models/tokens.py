@@ -1,6 +1,6 @@
 """Tokens of batches: padding, and where answers stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import torch
@@ -11,6 +11,9 @@ from stages.language_models.protocol import Answer
 
 ROWS_AT_ONCE = 64
 """Rows of like length that are computed in one pass: enough to keep the processor busy."""
+
+TOKENS_AT_ONCE = 4096
+"""Tokens, padding included, that are computed in one pass."""
 
 Item = TypeVar("Item")
 
@@ -42,6 +45,16 @@ def padded(rows: list[list[int]], *, left: bool) -> tuple[Tensor, Tensor]:
     return ids, visible
 
 
-def in_runs(items: Sequence[Item]) -> list[list[Item]]:
-    """Cut ``items`` into runs of ROWS_AT_ONCE."""
-    return [list(items[i : i + ROWS_AT_ONCE]) for i in range(0, len(items), ROWS_AT_ONCE)]
+def in_runs(items: Iterable[Item], *, length: Callable[[Item], int]) -> list[list[Item]]:
+    """Sort ``items`` by ``length`` (tokens) and cut them into runs to be computed at once.
+
+    A run is ROWS_AT_ONCE long at most, and fewer where its rows, padded to the longest, would have
+    more than TOKENS_AT_ONCE: one very long text does not make all others as long.
+    """
+    runs: list[list[Item]] = [[]]
+    for item in sorted(items, key=length):
+        rows = len(runs[-1]) + 1
+        if runs[-1] and (rows > ROWS_AT_ONCE or rows * length(item) > TOKENS_AT_ONCE):
+            runs.append([])
+        runs[-1].append(item)
+    return [run for run in runs if run]

@@ -59,7 +59,7 @@ def test_greedy_answers_on_200_premises_equal_transformers_guidance_token_for_to
 ) -> None:
     """With omega 0: equal transformers' plain generation."""
     requests = [zero_shot(number, text) for number, text in enumerate(premises[::6][:200])]
-    decoding = Decoding(omega, plausibility=0, temperature=0, top_p=1, max_new_tokens=12, seed=0)
+    decoding = Decoding(omega, plausibility=0, temperature=0, top_p=1, max_new_tokens=8, seed=0)
     tokenizer = AutoTokenizer.from_pretrained(real_models["llm"], padding_side="left")
     answers, expected = [], []
     for start in range(0, len(requests), PEER_ROWS):
@@ -84,7 +84,7 @@ def guided(plain: Any, tokenizer: Any, requests: Sequence[Request], omega: float
         }
     out = plain.generate(
         **(wanted | guidance),
-        max_new_tokens=12,
+        max_new_tokens=8,
         do_sample=False,
         stop_strings=["\n"],
         tokenizer=tokenizer,
