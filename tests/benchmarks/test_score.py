@@ -17,7 +17,7 @@ from tests.benchmarks.conftest import Figure, ratio_of_medians
 pytestmark = pytest.mark.benchmarks
 
 ROUNDS = 3
-PAIRS = 32
+PAIRS = 16
 NEW_TOKENS = 8
 
 
@@ -27,7 +27,7 @@ def test_scoring(
     real_models: dict[str, Path],
     premises: list[str],
 ) -> None:
-    """32 pairs, greedy, at most 8 tokens, float32 on both sides."""
+    """16 pairs, greedy, at most 8 tokens, float32 on both sides."""
     pairs = list(pairwise(premises[: 30 * (PAIRS + 1) : 30]))
     model = load_language_model(real_models["llm"], dtype="float32")
     paraphrase = load_prompts("few_shot").entailment[0]
