@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-models test-browser lint types bench check clean lock
+.PHONY: help repro test test-slow test-models test-browser lint types bench check clean lock
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/rep
 
 test: $(READY)  ## Run the quick tests, offline
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-slow: $(READY)  ## Run the tests that take seconds each, and DVC in a fresh clone
+	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile
 
 test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models

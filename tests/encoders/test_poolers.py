@@ -62,6 +62,7 @@ def test_vectors_are_those_of_the_raw_hidden_states(pooler: str, tiny: Path) -> 
         np.testing.assert_allclose(vector, wanted.detach().numpy(), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_saved_folders_give_the_same_vectors_without_this_project(
     tiny: Path, tmp_path: Path
 ) -> None:

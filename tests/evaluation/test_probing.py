@@ -86,6 +86,7 @@ def parts(rows: int, folds: int) -> Iterator[tuple[NDArray[np.bool_], NDArray[np
         yield fold != number, fold == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1.0, 12.0])
 def test_the_split_protocol_agrees_with_senteval(length: float) -> None:
     train, dev, test = (
@@ -97,6 +98,7 @@ def test_the_split_protocol_agrees_with_senteval(length: float) -> None:
     assert 65 < ours < 95
 
 
+@pytest.mark.slow
 def test_many_classes_with_folds_agree_with_senteval() -> None:
     train, dev, test = (
         vectors(rows, classes=6, seed=seed) for seed, rows in enumerate((2400, 1000, 4000))
@@ -106,6 +108,7 @@ def test_many_classes_with_folds_agree_with_senteval() -> None:
     assert 35 < ours < 95
 
 
+@pytest.mark.slow
 def test_cross_validation_agrees_with_senteval() -> None:
     x, y = vectors(1200, classes=2, seed=5)
     ours = cross_validated(x, y, folds=3)

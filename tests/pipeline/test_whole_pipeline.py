@@ -65,6 +65,7 @@ def test_the_report_is_one_page_without_outside_parts(finished: Path) -> None:
     assert 'href="http' not in page
 
 
+@pytest.mark.slow
 def test_running_again_gives_the_same_tables(finished: Path) -> None:
     names = ["sentences", "triplets", "scored", "curated", "rejected"]
     before = {name: (finished / f"data/{name}.parquet").read_bytes() for name in names}

@@ -208,6 +208,7 @@ def test_every_pooler_trains_and_leaves_an_encoder_without_a_head(
     assert project.summary()["best_dev"] == pytest.approx(again, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_head_goes_on_from_its_checkpoint(project: Project) -> None:
     def pull_the_plug(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -243,6 +244,7 @@ def test_objectives_without_a_mask_never_ask_the_guide(project: Project, objecti
     assert not list((project.root / ".work/train").glob("guide-*"))
 
 
+@pytest.mark.slow
 def test_unsupervised_training_reads_premises_alone(project: Project, tmp_path: Path) -> None:
     project.train(objective="unsupervised")
     before = project.saved()["model.safetensors"]

@@ -15,6 +15,7 @@ LONG = "The ferry waits at noon, " * 20
 CARD = "# An encoder\n"
 
 
+@pytest.mark.slow
 def test_any_process_with_sentence_transformers_can_load_it(tiny: Path, tmp_path: Path) -> None:
     save_encoder(load_encoder(tiny), tmp_path / "encoder", card=CARD)
     code = (

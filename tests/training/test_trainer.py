@@ -112,6 +112,7 @@ def test_nothing_is_written_but_checkpoints(
     assert len(list(folder.glob("checkpoint-*"))) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_after", [1, 4, 8])
 def test_a_stopped_run_ends_with_the_weights_of_an_unbroken_one(
     run: Run,
@@ -163,6 +164,7 @@ def test_a_run_that_ended_within_an_epoch_takes_no_further_step(
     assert same_weights(encoder, same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mini_batch", [None, 3])
 def test_with_and_without_gradcache_a_stopped_run_is_resumed_to_the_bit(
     run: Run, recipe: Recipe, tmp_path: Path, mini_batch: int | None
@@ -175,6 +177,7 @@ def test_with_and_without_gradcache_a_stopped_run_is_resumed_to_the_bit(
     assert same_weights(unbroken, resumed)
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_only_when_told_to(run: Run, recipe: Recipe, tmp_path: Path) -> None:
     short = replace(recipe, epochs=0.2, warmup_ratio=0.0)
     ends = {
@@ -194,6 +197,7 @@ def test_a_finished_run_is_only_read_again(
     assert record.steps.equals(wanted.steps)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_order_and_dropout(
     run: Run,
     recipe: Recipe,
