@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -29,6 +30,13 @@ def rows_of(sentences: list[str], triplets: int) -> list[Row]:
     ]
 
 
+class Seconds(NamedTuple):
+    """By the clock, and of all threads' work, which neighbours on the machine do not lengthen."""
+
+    wall: float
+    busy: float
+
+
 class Learner:
     """An encoder with its optimiser; a step is what a trainer does with one batch."""
 
@@ -36,14 +44,14 @@ class Learner:
         self.encoder: SentenceTransformer = load_encoder(folder).train()
         self._optimizer = torch.optim.AdamW(self.encoder.parameters(), lr=1e-6, fused=True)
 
-    def timed(self, backward: Callable[[], object]) -> float:
-        """Return the seconds of one step whose gradient ``backward`` brings."""
-        start = time.perf_counter()
+    def timed(self, backward: Callable[[], object]) -> Seconds:
+        """Return what one step costs whose gradient ``backward`` brings."""
+        start, busy = time.perf_counter(), time.process_time()
         backward()
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        return time.perf_counter() - start
+        return Seconds(time.perf_counter() - start, time.process_time() - busy)
 
 
 def our_step(
