@@ -57,7 +57,7 @@ def test_greedy_answers_on_200_premises_equal_transformers_guidance_token_for_to
     premises: list[str],
     omega: float,
 ) -> None:
-    """With omega 0: equal transformers' plain generation. The shortest ones, for the peer's sake."""
+    """The shortest ones, for the sake of the peer; with omega 0, its plain generation."""
     requests = [zero_shot(*numbered) for numbered in enumerate(sorted(premises, key=len)[:200])]
     decoding = Decoding(omega, plausibility=0, temperature=0, top_p=1, max_new_tokens=8, seed=0)
     tokenizer = AutoTokenizer.from_pretrained(real_models["llm"], padding_side="left")
