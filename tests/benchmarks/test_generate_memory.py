@@ -1,7 +1,5 @@
 """Whether stage ``generate`` needs more memory for more premises."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -11,13 +9,13 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from stages.tables import SENTENCES, write_json, write_table
 from tests.benchmarks.conftest import Figure
+from tests.peak_memory import peak_mib
 
 pytestmark = pytest.mark.benchmarks
 
-ROOT = Path(__file__).parents[2]
 FEW, MANY = 1_000, 10_000
 STAGE = """
-import resource, sys
+import sys
 from pathlib import Path
 from stages import generate
 from stages.params import load_params
@@ -35,7 +33,6 @@ generate.run(
     metrics=folder / "generation.json",
     work=folder / "work",
 )
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -55,23 +52,10 @@ def test_memory_growth_of_generation(
     for count in (FEW, MANY):
         write_table(numbered(premises, count), tmp_path / f"{count}.parquet")
     peaks = benchmark.pedantic(  # type: ignore[no-untyped-call]
-        lambda: [peak_mib(tmp_path, count) for count in (FEW, MANY)], rounds=1
+        lambda: [peak_mib(STAGE, str(tmp_path), str(count)) for count in (FEW, MANY)], rounds=1
     )
     against = f"peak of {FEW:,} premises ({peaks[0]:,.0f} MiB) and of {MANY:,} ({peaks[1]:,.0f})"
     figure("generate.rss_growth_mib", peaks[1] - peaks[0], unit="MiB", against=against, rounds=1)
-
-
-def peak_mib(folder: Path, count: int) -> float:
-    """Run the stage in a process of its own; return its greatest resident memory."""
-    ended = subprocess.run(
-        [sys.executable, "-c", STAGE, str(folder), str(count)],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return float(ended.stdout.split()[-1])
 
 
 def numbered(premises: list[str], count: int) -> pl.DataFrame:
