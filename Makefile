@@ -42,7 +42,7 @@ lint: $(READY)  ## Check style
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-bench: $(READY)  ## Measure speed into reports/benchmarks.json
+bench: $(READY)  ## Measure speed into reports/benchmarks.json; ROUNDS=1 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks
 
 check: lint types test  ## Everything that a commit must pass

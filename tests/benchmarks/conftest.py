@@ -11,6 +11,8 @@ import pytest
 import torch
 
 REPORT = Path(__file__).parents[2] / "reports/benchmarks.json"
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+"""Times each side is measured, in turns; the medians count."""
 Figure = Callable[..., None]
 
 

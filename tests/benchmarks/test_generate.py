@@ -12,12 +12,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
-from tests.benchmarks.conftest import Figure, ratio_of_medians
+from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians
 from tests.benchmarks.requests_at_hand import requests_for
 
 pytestmark = pytest.mark.benchmarks
 
-ROUNDS = 3
 OMEGA = 0.5
 NEW_TOKENS = 32
 

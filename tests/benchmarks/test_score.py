@@ -12,12 +12,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from stages.language_models.judging import Pair, by_generation, by_likelihood, question
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
-from tests.benchmarks.conftest import Figure, ratio_of_medians
+from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians
 
 pytestmark = pytest.mark.benchmarks
 
-ROUNDS = 3
-PAIRS = 16
+PAIRS = 64
 NEW_TOKENS = 8
 
 
@@ -27,8 +26,8 @@ def test_scoring(
     real_models: dict[str, Path],
     premises: list[str],
 ) -> None:
-    """16 pairs, greedy, at most 8 tokens, float32 on both sides."""
-    pairs = list(pairwise(premises[: 30 * (PAIRS + 1) : 30]))
+    """64 pairs, as many as a batch of the starter has; greedy, 8 tokens at most, float32."""
+    pairs = list(pairwise(premises[: 15 * (PAIRS + 1) : 15]))
     model = load_language_model(real_models["llm"], dtype="float32")
     paraphrase = load_prompts("few_shot").entailment[0]
     peer = _Released(real_models["llm"])

@@ -12,12 +12,11 @@ from stages.equations.contrastive_decoding import contrastive_scores
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding, Request
 from stages.language_models.seq2seq import Seq2SeqLanguageModel
-from tests.benchmarks.conftest import Figure, ratio_of_medians
+from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians
 from tests.benchmarks.requests_at_hand import requests_for
 
 pytestmark = pytest.mark.benchmarks
 
-ROUNDS = 3
 OMEGA = 0.3
 NEW_TOKENS = 24
 DECODING = Decoding(OMEGA, 0, temperature=0, top_p=1, max_new_tokens=NEW_TOKENS, seed=0)

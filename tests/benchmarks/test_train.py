@@ -21,7 +21,7 @@ from transformers import BertTokenizer
 
 from stages.encoders.embedding import load_encoder
 from stages.equations.contrastive_loss import false_negatives, masked_info_nce
-from tests.benchmarks.conftest import Figure, ratio_of_medians
+from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians
 from tests.benchmarks.training_at_hand import (
     Learner,
     guide_vectors,
@@ -31,8 +31,6 @@ from tests.benchmarks.training_at_hand import (
 )
 
 pytestmark = pytest.mark.benchmarks
-
-ROUNDS = 3
 
 
 def test_a_masked_step(
