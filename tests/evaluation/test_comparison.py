@@ -86,12 +86,14 @@ def told_apart(gap: float, *, trials: int, graded: bool) -> float:
     return count / trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graded", [True, False])
 def test_encoders_of_equal_quality_are_told_apart_as_seldom_as_promised(graded: bool) -> None:
     # 5 % of 200 are 10; the binomial distribution allows 3 to 18 with 99 %.
     assert told_apart(0.0, trials=200, graded=graded) <= 0.09
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graded", [True, False])
 def test_a_real_difference_is_found(graded: bool) -> None:
     assert told_apart(0.5, trials=20, graded=graded) >= 0.9

@@ -57,6 +57,7 @@ def test_good_tables_pass_and_leave_data_docs(tmp_path: Path) -> None:
     assert (tmp_path / "docs/index.html").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes_and_replace_the_docs(tmp_path: Path) -> None:
     faulty = curated(entailment="Ada чинит велосипеды.")
     run(tmp_path, faulty, rejected())
@@ -187,6 +188,7 @@ def test_a_missing_column_breaks_the_schema(tmp_path: Path) -> None:
         run(tmp_path, curated(), rejected().drop("reason"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kept", "dropped", "low", "high", "failing"),
     [

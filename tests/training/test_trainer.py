@@ -140,6 +140,7 @@ def test_a_stopped_run_ends_with_the_weights_of_an_unbroken_one(
     assert counts == [saved, *[1] * (STEPS - saved)]
 
 
+@pytest.mark.slow
 def test_training_ends_when_patience_runs_out_and_does_not_go_on_after(
     run: Run, recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_training_ends_when_patience_runs_out_and_does_not_go_on_after(
     assert same_weights(encoder, same)
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_within_an_epoch_takes_no_further_step(
     run: Run, recipe: Recipe, tmp_path: Path
 ) -> None:
