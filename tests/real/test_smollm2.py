@@ -99,7 +99,8 @@ def zero_shot(number: int, sentence: str) -> Request:
     Without examples, which the peer would read again for every row.
     """
     same, other = (
-        Prompt("Rewrite.\n", f"{sentence}\n{kind} meaning:") for kind in ("Same", "Opposite")
+        Prompt("Write one sentence.\n", f"Sentence: {sentence}\n{kind} meaning:")
+        for kind in ("Same", "Opposite")
     )
     return Request(*((same, other) if number % 2 else (other, same)), key=sentence)
 
