@@ -155,6 +155,7 @@ def test_no_other_expectation_breaks_when_these_faults_are_planted(
     assert "docs/index.html" in told
 
 
+@pytest.mark.slow
 def test_a_rejected_row_may_be_as_bad_as_it_was(tmp_path: Path) -> None:
     dropped = rejected(entailment=None, entailment_score=None, reason="empty")
     assert broken(run(tmp_path, curated(), dropped)) == {}

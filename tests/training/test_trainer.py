@@ -190,6 +190,7 @@ def test_gradients_are_clipped_only_when_told_to(run: Run, recipe: Recipe, tmp_p
     assert not same_weights(ends[None], ends[1e-9])
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_only_read_again(
     run: Run, recipe: Recipe, whole: tuple[TrainingRecord, SentenceTransformer, Path]
 ) -> None:
@@ -213,6 +214,7 @@ def test_the_seed_decides_order_and_dropout(
     assert not same_weights(whole[1], other)
 
 
+@pytest.mark.slow
 def test_bfloat16_autocast_keeps_float32_weights(run: Run, recipe: Recipe, tmp_path: Path) -> None:
     record, encoder = run(replace(recipe, dtype="bfloat16", epochs=0.5), tmp_path)
     assert encoder.dtype == torch.float32
