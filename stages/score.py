@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.curation.flaws import flaw_expression
+from stages.curation.flaws import WRITTEN, flaw_expression
 from stages.engines.shards import Plan, run_in_shards, source_digest
 from stages.judges.by_language_model import LanguageModelJudge
 from stages.judges.combining import READINGS, combined
@@ -119,7 +119,7 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
     """Return SCORED for a batch of TRIPLETS."""
     usable = triplets.select(_usable()).to_series().to_list()
     rows = [row for row, use in zip(triplets.iter_rows(named=True), usable, strict=True) if use]
-    pairs = [(row["premise"], row[h]) for row in rows for h in ("entailment", "contradiction")]
+    pairs = [(row["premise"], row[h]) for row in rows for h in WRITTEN]
     judged = iter(judge.judge(pairs) if pairs else [])
     both = [(next(judged), next(judged)) if use else (UNSCORED, UNSCORED) for use in usable]
     return triplets.with_columns(
@@ -137,7 +137,7 @@ def _usable() -> pl.Expr:
 def _levels(table: pl.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean of a and of b, and the shares that the judges hold to be (nearly) alike."""
     levels = {}
-    for hypothesis in ("entailment", "contradiction"):
+    for hypothesis in WRITTEN:
         scores = table[f"{hypothesis}_score"].drop_nulls().to_numpy()
         if len(scores):
             shares = {"mean": scores.mean(), "alike": (scores >= ALIKE).mean()}

@@ -81,7 +81,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     Args:
         params: Settings of the stage.
         curated: Table of the kept triplets.
-        labelled: Table of triplets that people labelled, often without rows; all take part.
+        labelled: Table of triplets that people labelled; trained on where ``params.labelled``
+            says so.
         base: Folder of the encoder that training starts from.
         guide: Folder of the frozen encoder; its width and tokenizer may differ from the base's.
         benchmarks: Folder of graded pairs, one of which is ``params.dev``.

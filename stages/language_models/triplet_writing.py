@@ -17,6 +17,7 @@ from stages.language_models.prompts import (
 from stages.language_models.protocol import Decoding, LanguageModel, Request
 from stages.tables import TRIPLETS
 
+OPPOSITE = dict(zip(HYPOTHESES, reversed(HYPOTHESES), strict=True))
 Demonstrations = Mapping[str, Sequence[Mapping[str, str]]]
 """Labelled triplets to show, the nearest last, by the id of the sentence they are shown for."""
 
@@ -92,9 +93,8 @@ class TripletWriter:
     def _request(
         self, row: Row, instruction: Instruction, other: Instruction, hypothesis: str
     ) -> Request:
-        opposite_of = dict(zip(HYPOTHESES, reversed(HYPOTHESES), strict=True))
         wanted = self._shown(row, instruction, hypothesis)
-        opposite = self._shown(row, other, opposite_of[hypothesis])
+        opposite = self._shown(row, other, OPPOSITE[hypothesis])
         told, noisy = wanted.prompt(row.sentence), None
         if self.decoding.omega != 0:
             noisy = noisy_prompt(self.noisy, row.sentence, wanted=wanted, opposite=opposite)
