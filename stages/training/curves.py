@@ -51,6 +51,8 @@ class LiveCurves(TrainerCallback):
         except SCMError as error:  # it looks for a commit, whether it needs one or not
             log.warning("train: no live curves, since DVCLive finds no commit here: %s", error)
             return
+        if self._live._dvc_repo is not None:  # it opens git's packs, and leaves them open
+            self._live._dvc_repo.close()
         for entry in state.log_history:
             self._add(entry, step=int(entry["step"]))
 

@@ -134,6 +134,7 @@ def test_a_server_that_fails_in_between_leaves_finished_shards(
     assert len(hostile.bodies) == 2 * (ROWS - SHARD_ROWS)
 
 
+@pytest.mark.slow
 def test_a_budget_stops_the_stage_and_a_greater_one_continues(
     folder: Path, hostile: Hostile
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_budget_stops_the_stage_and_a_greater_one_continues(
     assert len(hostile.bodies) == 15 + 2 * (ROWS - SHARD_ROWS)
 
 
+@pytest.mark.slow
 def test_the_metrics_tell_what_all_runs_together_have_used(folder: Path, hostile: Hostile) -> None:
     hostile.script = [well] * 2 * SHARD_ROWS + [status(500)]
     with pytest.raises(PipelineError):
@@ -162,6 +164,7 @@ def test_the_metrics_tell_what_all_runs_together_have_used(folder: Path, hostile
     }
 
 
+@pytest.mark.slow
 def test_other_limits_ask_nothing_again_and_another_address_asks_all(
     folder: Path, hostile: Hostile
 ) -> None:

@@ -191,6 +191,7 @@ def test_the_same_inputs_give_the_same_bytes(trained: Project, project: Project)
 
 
 @pytest.mark.parametrize("pooler", ["cls", "cls_mlp_train_only", "mean", "prompt_mask"])
+@pytest.mark.slow
 def test_every_pooler_trains_and_leaves_an_encoder_without_a_head(
     pooler: str, project: Project
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_head_goes_on_from_its_checkpoint(project: Project) -> None:
     assert project.saved() == unbroken
 
 
+@pytest.mark.slow
 def test_a_run_without_mask_does_not_ask_the_guide_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
 
 
 @pytest.mark.parametrize("objective", ["supervised", "unsupervised"])
+@pytest.mark.slow
 def test_objectives_without_a_mask_never_ask_the_guide(project: Project, objective: str) -> None:
     project.train(objective=objective)
     assert project.summary()["masked_pairs"] == 0

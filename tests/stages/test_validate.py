@@ -220,6 +220,7 @@ def test_the_share_kept_is_bounded_inclusively_and_never_nothing(
         ("curated.few_other_script", {"entailment": "Ada чинит велосипеды."}, 5),
     ],
 )
+@pytest.mark.slow
 def test_a_warning_is_said_and_does_not_stop(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -249,6 +250,7 @@ def test_a_script_that_unicode_does_not_know_is_named(tmp_path: Path) -> None:
         run(tmp_path, curated(), rejected(), script="Latn1")
 
 
+@pytest.mark.slow
 def test_no_host_is_asked_and_nothing_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
