@@ -1,7 +1,7 @@
 """Decoder-only Hugging Face models: contrastive writing and log-likelihoods in batches."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -84,13 +84,11 @@ class CausalLanguageModel:
         if not requests:
             return []
         asked = [self._said(prompt) for prompt in prompts_of(requests, omega=decoding.omega)]
-        distinct = list(dict.fromkeys(asked))
-        read = self._prefill(distinct, [self._tokens(prompt.suffix) for prompt in distinct])
-        row_of = dict(zip(distinct, read.rows, strict=True))
+        last, cache, row_of = self._read(dict.fromkeys(asked))
         rows = torch.tensor([row_of[prompt] for prompt in asked])
-        logits = self._logits(read.hidden[rows, -1])
-        capacity = read.ids.shape[1] + decoding.max_new_tokens
-        branches = CausalBranches(self._next_logits, read.cache, rows, capacity=capacity)
+        logits = self._logits(last[rows])
+        capacity = cache.columns + cache.new + decoding.max_new_tokens
+        branches = CausalBranches(self._next_logits, cache, rows, capacity=capacity)
         keys = [request.key for request in requests]
         tokens = write_tokens(logits, branches, keys, decoding, stops=self._stops)
         return [answer_of(row, self._tokenizer, self._stops) for row in tokens]
@@ -153,6 +151,22 @@ class CausalLanguageModel:
             losses = cross_entropy(logits, target.to(logits.device), reduction="none")
             sums.index_add_(0, owner, -losses.double().cpu())
         return {span.number: float(total) for span, total in zip(spans, sums, strict=True)}
+
+    def _read(self, prompts: Iterable[Prompt]) -> tuple[Tensor, PrefixedCache, dict[Prompt, int]]:
+        """Compute all prompts, those of like length together.
+
+        Returns:
+            ``(prompts, width)`` hidden states of the last tokens, the cache, and each prompt's row.
+        """
+        suffixes = {prompt: self._tokens(prompt.suffix) for prompt in prompts}
+        runs = in_runs(suffixes, length=lambda prompt: len(suffixes[prompt]))
+        read = [self._prefill(run, [suffixes[prompt] for prompt in run]) for run in runs]
+        row_of: dict[Prompt, int] = {}
+        for run, one in zip(runs, read, strict=True):
+            first = len(row_of)
+            row_of |= {prompt: first + row for prompt, row in zip(run, one.rows, strict=True)}
+        last = torch.cat([one.hidden[:, -1] for one in read])
+        return last, PrefixedCache.joined([one.cache for one in read]), row_of
 
     def _prefill(self, prompts: Sequence[Prompt], suffixes: list[list[int]]) -> Prefilled:
         """Compute all prompts; those with the same prefix become neighbours."""

@@ -12,7 +12,7 @@ from stages.language_models.protocol import Decoding, LanguageModel, Prompt, Req
 
 # The released code's question, with the digits' scale; examples help models that were never
 # asked this before, and do no harm to those that were.
-QUESTION = "Scoring the semantic similarity of the following sentences between 0.0 and 5.0: "
+QUESTION = "Scoring the semantic similarity of the following sentences between 0.0 and 5.0: (a)"
 EXAMPLES = (
     ("A plane is taking off.", "An aeroplane leaves the runway.", "4.8"),
     ("The shop closes at six on weekdays.", "On Mondays the shop is open until six.", "3.1"),
@@ -107,9 +107,12 @@ def by_likelihood(
 
 
 def question(pair: Pair) -> Prompt:
-    """Return the prompt that asks for the similarity of ``pair`` as a number."""
-    shown = "".join(f"{_asked((a, b))} {score}\n\n" for a, b, score in EXAMPLES)
-    return Prompt(shown, _asked(pair))
+    """Return the prompt that asks for the similarity of ``pair`` as a number.
+
+    All up to the first sentence is its prefix, which a model computes once for all pairs.
+    """
+    shown = "".join(f"{QUESTION}{_named((a, b))} {score}\n\n" for a, b, score in EXAMPLES)
+    return Prompt(f"{shown}{QUESTION}", _named(pair))
 
 
 def parse_score(answer: str) -> float | None:
@@ -125,8 +128,8 @@ def parse_score(answer: str) -> float | None:
     return score if score is not None and score <= 5 else None
 
 
-def _asked(pair: Pair) -> str:
-    return f"{QUESTION}(a) {pair[0]} (b) {pair[1]}\nScore:"
+def _named(pair: Pair) -> str:
+    return f" {pair[0]} (b) {pair[1]}\nScore:"
 
 
 def _line(sentence: str) -> str:

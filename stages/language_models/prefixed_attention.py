@@ -6,7 +6,7 @@ the row's own keys in another. The softmax runs over both, so the result is that
 computation, up to rounding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +103,30 @@ class PrefixedCache:
             columns=seen,
         )
 
+    @classmethod
+    def joined(cls, caches: Sequence["PrefixedCache"]) -> "PrefixedCache":
+        """Return the rows of all ``caches`` one after the other, padded on the left.
+
+        Rows with the same prefix may lie apart in it: ``select`` rows of it before a pass.
+        """
+        prefixes = list({id(prefix): prefix for one in caches for prefix in one.prefixes}.values())
+        numbers = {id(prefix): number for number, prefix in enumerate(prefixes)}
+        places = [torch.tensor([numbers[id(p)] for p in one.prefixes]) for one in caches]
+        seen = [one.columns + one.new for one in caches]
+        visible = [one.visible[:, None, :, None] for one in caches]
+        layers = range(len(caches[0].keys))
+        return cls(
+            prefixes=prefixes,
+            prefix_of_row=torch.cat(
+                [place[one.prefix_of_row] for place, one in zip(places, caches, strict=True)]
+            ),
+            visible=_stacked(visible, seen)[:, 0, :, 0],
+            capacity=max(seen),
+            keys=[_stacked([one.keys[layer] for one in caches], seen) for layer in layers],
+            values=[_stacked([one.values[layer] for one in caches], seen) for layer in layers],
+            columns=max(seen),
+        )
+
     def groups(self) -> list[tuple[slice, Prefix]]:
         """Return the rows of each prefix that has any."""
         counts = torch.bincount(self.prefix_of_row, minlength=len(self.prefixes)).tolist()
@@ -119,6 +143,17 @@ def _grown(cached: Tensor, rows: Tensor, capacity: int) -> Tensor:
     grown = cached.new_empty(len(rows), heads, capacity, width)
     grown[:, :, :seen] = cached[rows]
     return grown
+
+
+def _stacked(parts: Sequence[Tensor], seen: Sequence[int]) -> Tensor:
+    """Stack the first ``seen`` columns of ``(rows, heads, columns, width)``, right-aligned."""
+    _, heads, _, width = parts[0].shape
+    rows, longest = sum(map(len, parts)), max(seen)
+    # Zeros, not whatever is in memory: hidden columns weigh nothing, but nothing times NaN is NaN.
+    stacked = parts[0].new_zeros(rows, heads, longest, width)
+    for part, end, place in zip(parts, seen, stacked.split([*map(len, parts)]), strict=True):
+        place[:, :, longest - end :] = part[:, :, :end]
+    return stacked
 
 
 @dataclass(frozen=True)

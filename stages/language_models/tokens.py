@@ -15,6 +15,12 @@ ROWS_AT_ONCE = 64
 TOKENS_AT_ONCE = 4096
 """Tokens, padding included, that are computed in one pass."""
 
+ALIKE = 1.25
+"""Within a run, the longest row over the shortest, unless the run would be a small one."""
+
+SMALL_RUN = 256
+"""Tokens from which on a run is worth its own pass: below, padding costs less than another one."""
+
 Item = TypeVar("Item")
 
 
@@ -49,12 +55,19 @@ def in_runs(items: Iterable[Item], *, length: Callable[[Item], int]) -> list[lis
     """Sort ``items`` by ``length`` (tokens) and cut them into runs to be computed at once.
 
     A run is ROWS_AT_ONCE long at most, and fewer where its rows, padded to the longest, would have
-    more than TOKENS_AT_ONCE: one very long text does not make all others as long.
+    more than TOKENS_AT_ONCE: one very long text does not make all others as long. A run that is no
+    small one takes no row that is much longer than its shortest either.
     """
-    runs: list[list[Item]] = [[]]
+    runs: list[list[Item]] = []
     for item in sorted(items, key=length):
-        rows = len(runs[-1]) + 1
-        if runs[-1] and (rows > ROWS_AT_ONCE or rows * length(item) > TOKENS_AT_ONCE):
+        if not runs or _is_full(runs[-1], item, length):
             runs.append([])
         runs[-1].append(item)
-    return [run for run in runs if run]
+    return runs
+
+
+def _is_full(run: list[Item], item: Item, length: Callable[[Item], int]) -> bool:
+    longest, padded_tokens = length(item), len(run) * length(run[-1])
+    if len(run) == ROWS_AT_ONCE or (len(run) + 1) * longest > TOKENS_AT_ONCE:
+        return True
+    return padded_tokens >= SMALL_RUN and longest > ALIKE * length(run[0])

@@ -126,6 +126,20 @@ def test_answers_do_not_depend_on_batch_order_or_neighbours(
     assert model.write(requests[::-1], SAMPLED)[::-1] == together
 
 
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_answers_do_not_depend_on_which_prompts_are_read_together(
+    llama: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    monkeypatch: pytest.MonkeyPatch,
+    prefixed: bool,
+) -> None:
+    model = CausalLanguageModel(llama, tokenizer, identity="llama")
+    asked = requests_for(SENTENCES, prefixed=prefixed)
+    together = model.write(asked, SAMPLED)
+    monkeypatch.setattr(tokens, "SMALL_RUN", 1)
+    assert model.write(asked, SAMPLED) == together
+
+
 def test_answers_do_not_depend_on_how_many_rows_attend_at_once(
     llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,15 @@ def test_a_written_number_is_the_score_and_the_answer_is_kept() -> None:
     assert all(sentence in model.asked[0].suffix for sentence in NEAR)
 
 
+def test_only_the_two_sentences_are_computed_for_each_pair() -> None:
+    model = Recorded(["4", "1"])
+    by_generation(model, [NEAR, FAR])
+    near, far = model.asked
+    assert near.prefix == far.prefix
+    assert near.suffix.startswith(f" {NEAR[0]}")
+    assert far.suffix.startswith(f" {FAR[0]}")
+
+
 def test_expectation_peaks_where_the_model_puts_its_probability() -> None:
     judged = by_expectation(Recorded([]), [NEAR])
     assert judged[0].score == pytest.approx(3, abs=0.01)

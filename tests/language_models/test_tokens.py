@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.language_models.tokens import ROWS_AT_ONCE, TOKENS_AT_ONCE, in_runs
+from stages.language_models.tokens import ALIKE, ROWS_AT_ONCE, SMALL_RUN, TOKENS_AT_ONCE, in_runs
 
 lengths = st.lists(st.integers(0, 3 * TOKENS_AT_ONCE) | st.integers(0, 40), max_size=300)
 
@@ -16,6 +16,16 @@ def test_runs_hold_everything_once_and_fit_unless_a_row_alone_does_not(lengths: 
         assert padded <= TOKENS_AT_ONCE or len(run) == 1
     longest = [max(lengths[item] for item in run) for run in runs]
     assert longest == sorted(longest)
+
+
+@given(lengths=lengths)
+def test_a_run_that_was_no_small_one_took_no_row_much_longer_than_its_shortest(
+    lengths: list[int],
+) -> None:
+    for run in in_runs(lengths, length=int):
+        *before, longest = run
+        if before and len(before) * before[-1] >= SMALL_RUN:
+            assert longest <= ALIKE * before[0]
 
 
 def test_one_long_text_does_not_make_the_others_as_long() -> None:
