@@ -27,10 +27,10 @@ test: $(READY)  ## Run the quick tests, offline
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-slow: $(READY)  ## Run the tests that take seconds each, and DVC in a fresh clone
-	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile --durations 8
 
 test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
-	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models --durations 8
 
 test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser
@@ -43,7 +43,7 @@ types: $(READY)  ## Check types
 	$(BIN)/mypy
 
 bench: $(READY)  ## Measure speed into reports/benchmarks.json; ROUNDS=1 is quicker
-	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks --durations 8
 
 check: lint types test  ## Everything that a commit must pass
 
