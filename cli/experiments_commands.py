@@ -275,7 +275,7 @@ def _check_data(definition: "Definition", choice: "Choice") -> None:
 
 
 def _command(name: str, scale: str, choice: "Choice", settings: Sequence[str]) -> str:
-    """Return what a person may type; the data folder, which differs from place to place, is open."""
+    """Return what a person may type; the folder of the data differs from place to place."""
     words = ["multicsr", "experiments", "run", name, "--scale", scale]
     words += ["--data", "FOLDER"] if choice.data is not None else []
     words += ["--seeds", ",".join(map(str, choice.seeds))] if choice.seeds else []

@@ -26,10 +26,10 @@ def points(definition: Definition, measured: Sequence[Measured]) -> pl.DataFrame
     assert chart is not None
     titles = {column.name: column.title for column in definition.columns}
     rows = [
-        {"row": row, "place": place, "series": _series(name, chart, titles[name]), "value": value}
+        {"row": row, "place": place, "series": _series(rest, chart, titles[column]), "value": value}
         for one in measured
         for column in chart.columns
-        for row, name, place, value in _entries(one, column, chart)
+        for row, rest, place, value in _entries(one, column, chart)
     ]
     schema = {"row": pl.String, "place": pl.Float64, "series": pl.String, "value": pl.Float64}
     keys = ["row", "place", "series"]
@@ -43,6 +43,7 @@ def points(definition: Definition, measured: Sequence[Measured]) -> pl.DataFrame
 def _entries(
     one: Measured, column: str, chart: Chart
 ) -> list[tuple[str, str, float | None, float]]:
+    """Return row, what tells its line from others, place on the axis, and value; or nothing."""
     value = one.figures[column]
     if chart.axis is None:
         return [(one.row, "", None, value)]

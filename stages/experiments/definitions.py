@@ -64,6 +64,15 @@ class Above(Declared):
     than: tuple[str, ...] = Field(min_length=1)
 
 
+class AtLeast(Declared):
+    """The paper finds a row good in itself."""
+
+    kind: Literal["at_least"]
+    column: str
+    row: str
+    value: float
+
+
 class BestAt(Declared):
     """The paper finds the greatest value at one place of an axis."""
 
@@ -82,7 +91,7 @@ class Trend(Declared):
     direction: Literal["rises", "falls"]
 
 
-Expectation = Annotated[Above | BestAt | Trend, Field(discriminator="kind")]
+Expectation = Annotated[Above | AtLeast | BestAt | Trend, Field(discriminator="kind")]
 
 
 class Chart(Declared):
@@ -169,7 +178,7 @@ class Definition(Declared):
         return self
 
     def _named_axes(self) -> list[str]:
-        named = [e.axis for e in self.expect if not isinstance(e, Above)]
+        named = [e.axis for e in self.expect if isinstance(e, BestAt | Trend)]
         return named + ([self.chart.axis] if self.chart and self.chart.axis else [])
 
     def scale(self, name: str) -> Scale:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
-from stages.experiments.definitions import Above, BestAt, Column, Definition, Trend
+from stages.experiments.definitions import Above, AtLeast, BestAt, Column, Definition, Trend
 from stages.experiments.tabulating import Measured
 
 Verdict = Literal["shows", "contrary", "unclear"]
@@ -75,6 +75,8 @@ def findings(definition: Definition, measured: Sequence[Measured]) -> list[Findi
         match expectation:
             case Above():
                 found += _above(expectation, column, definition.base_row, measured)
+            case AtLeast():
+                found += _at_least(expectation, column, measured)
             case BestAt():
                 found += _best_at(expectation, column, measured)
             case Trend():
@@ -133,6 +135,19 @@ def _told(gap: Difference, column: Column) -> str:
     word = {"shows": "as the paper says", "contrary": "contrary to the paper"}
     end = word.get(gap.verdict, "no clear difference")
     return f"{mean} ({bounds}, {gap.seeds} seeds): {end}."
+
+
+def _at_least(expectation: AtLeast, column: Column, measured: Sequence[Measured]) -> list[Finding]:
+    values = _by_seed(measured, expectation.row, column.name)
+    gap = difference(values, expectation.value)
+    if gap is None:
+        return []
+    mean = f"{np.mean(list(values.values())):,.{column.digits}f}"
+    where = "at least" if gap.mean >= 0 else "below"
+    sure = gap.verdict != "unclear"
+    text = f"{column.title}: {expectation.row} has {mean}, {where} {expectation.value:g}"
+    end = "." if sure else f", but not clearly with {gap.seeds} seed{'s'[: gap.seeds - 1]}."
+    return [Finding(gap.verdict, text + end)]
 
 
 def _along(measured: Sequence[Measured], axis: str, column: str) -> dict[float, dict[int, float]]:

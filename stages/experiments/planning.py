@@ -13,6 +13,10 @@ from stages.experiments.definitions import OUTPUT, SEED, Definition, Value, Vari
 
 DATA, INPUTS = "${data}", "${inputs}"
 DIGEST_DIGITS = 10
+PLAIN = re.compile(r"[A-Za-z/_][\w./@+-]*", re.ASCII)
+ESCAPED = {"'": "\\'", "": ""}
+NOT_TEXT = {"null", "true", "false", "nan", "inf"}
+"""What Hydra reads as something else where it is not quoted."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +150,10 @@ def told(value: Value) -> str:
 def override(key: str, value: Value) -> str:
     r"""Write a setting as `dvc exp run --set-param` takes it (Hydra's grammar).
 
-    >>> override("train.tau", 0.05), override("train.dev", "STSB.dev")
-    ('train.tau=0.05', "train.dev='STSB.dev'")
-    >>> override("evaluate.tasks", ["sts", "SICK-R.test"]), override("prepare.limit", None)
-    ("evaluate.tasks=['sts','SICK-R.test']", 'prepare.limit=null')
+    >>> override("train.tau", 0.05), override("prepare.limit", None)
+    ('train.tau=0.05', 'prepare.limit=null')
+    >>> override("evaluate.tasks", ["sts", "SICK-R.test"]), override("prepare.column", "a b")
+    ('evaluate.tasks=[sts,SICK-R.test]', "prepare.column='a b'")
     """
     return f"{key}={_hydra(value)}"
 
@@ -158,7 +162,10 @@ def _hydra(value: Value) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_hydra, value))}]"
     if isinstance(value, str):
-        escaped = value.replace("\\'", "\\\\'").replace("'", "\\'")
+        if PLAIN.fullmatch(value) and value.lower() not in NOT_TEXT:
+            return value
+        # Of backslashes, only those before a quotation mark stand for themselves when doubled.
+        escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ESCAPED[found[2]], value)
         return f"'{escaped}'"
     return told(value)
 

@@ -141,20 +141,7 @@ def _environment() -> dict[str, str]:
 
 def _call(command: Sequence[str], *, root: Path, log_file: Path) -> None:
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("w", encoding="utf-8") as written:
-        # A session of its own: a signal reaches the whole run when we pass it on, and only then.
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            cwd=root,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+    with log_file.open("w", encoding="utf-8") as written, _started(command, root) as process:
         try:
             for line in process.stdout or ():
                 written.write(line)
@@ -169,6 +156,28 @@ def _call(command: Sequence[str], *, root: Path, log_file: Path) -> None:
         raise RunFailedError(
             _cause(log_file), remedy=f"all it said is in {_shown(log_file, root)}."
         )
+
+
+def _started(command: Sequence[str], root: Path) -> "subprocess.Popen[str]":
+    # A session of its own: a signal reaches the whole run when we pass it on, and only then.
+    return subprocess.Popen(  # noqa: S603
+        command,
+        cwd=root,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509  no threads are at work here
+    )
+
+
+def _heed_interrupts() -> None:
+    """Let the run be stopped by us also where this process ignores Ctrl-C: in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
