@@ -53,6 +53,8 @@ class Rows(Declared):
     file: str
     first: int = Field(ge=0)
     rows: int = Field(ge=1)
+    copied: float = Field(default=0, ge=0, lt=1)
+    """Share of the rows that get premise and entailment of the first: one pair many times."""
 
 
 class Above(Declared):

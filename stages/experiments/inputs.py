@@ -1,12 +1,14 @@
 """Input files that an experiment makes of others before it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stages.errors import PipelineError
 from stages.experiments.definitions import Rows
 from stages.experiments.planning import digest
 from stages.tables import replacing
+
+PAIR = ("premise", "entailment")
 
 
 def inputs_folder(work: Path, inputs: Mapping[str, Rows], data: Path | None) -> Path:
@@ -36,5 +38,29 @@ def make_inputs(folder: Path, inputs: Mapping[str, Rows], data: Path | None) -> 
                 f"{rows.first + rows.rows:,} are wanted.",
                 remedy="bring a longer file, or ask for fewer rows in inputs of the definition.",
             )
+        if rows.copied:
+            chosen = _with_copies(names, chosen, share=rows.copied)
         with replacing(folder / f"{name}.tsv") as temporary:
             temporary.write_text("".join([names, *chosen]), encoding="utf-8")
+
+
+def _with_copies(names: str, lines: Sequence[str], *, share: float) -> list[str]:
+    r"""Give the last of ``lines`` premise and entailment of the first; contradictions stay theirs.
+
+    >>> rows = ["p\te\tc\n", "q\tf\td\n", "r\tg\th\n", "s\ti\tj\n"]
+    >>> _with_copies("premise\tentailment\tcontradiction\n", rows, share=0.5)[2:]
+    ['p\te\th\n', 'p\te\tj\n']
+    """
+    columns = names.rstrip("\r\n").split("\t")
+    places = [columns.index(column) for column in PAIR if column in columns]
+    if len(places) < len(PAIR):
+        raise PipelineError(
+            f"rows cannot be copied: there are the columns {', '.join(columns)}.",
+            remedy=f"copy rows of a file with the columns {' and '.join(PAIR)}.",
+        )
+    first = lines[0].split("\t")
+    fields = [line.split("\t") for line in lines]
+    for row in fields[len(fields) - round(share * len(fields)) :]:
+        for place in places:
+            row[place] = first[place]
+    return ["\t".join(row) for row in fields]

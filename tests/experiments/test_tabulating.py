@@ -1,5 +1,7 @@
 """Tables and findings with known answers."""
 
+from collections.abc import Mapping
+
 import polars as pl
 import pytest
 
@@ -15,7 +17,7 @@ def measured(row: str, seed: int, mean: float, place: float = 0.0) -> Measured:
     return Measured(row, seed, {"mean": mean, "count": 4.0}, {"mean": 10.0}, {"train.sigma": place})
 
 
-def definition(*expect: dict[str, object]) -> Definition:
+def definition(*expect: Mapping[str, object]) -> Definition:
     values = {
         "name": "grid",
         "title": "A grid",
