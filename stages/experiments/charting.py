@@ -1,4 +1,4 @@
-"""The plot of an experiment: bars for rows, lines along a setting, deviations as thin lines."""
+"""The plot of an experiment: dots for rows, lines along a setting, deviations as thin lines."""
 
 from collections.abc import Sequence
 
@@ -66,7 +66,10 @@ def plot(definition: Definition, measured: Sequence[Measured]) -> str:
     table = points(definition, measured)
     chart = definition.chart
     assert chart is not None
-    drawn = _lines(table, chart) if chart.kind == "lines" else _bars(table, chart)
+    drawn = _lines(table, chart) if chart.kind == "lines" else _dots(table, chart)
+    base = next((m.base[chart.columns[0]] for m in measured if chart.columns[0] in m.base), None)
+    if base is not None and len(chart.columns) == 1:
+        drawn.layer[:0] = _base_line(base, definition.base_row, upright=chart.kind == "dots")
     specification = drawn.to_dict(validate=False)
     config = {"axis": {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal"}}
     svg: str = vl_convert.vegalite_to_svg(
@@ -78,7 +81,7 @@ def plot(definition: Definition, measured: Sequence[Measured]) -> str:
     return svg
 
 
-def _bars(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
+def _dots(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
     series = table["series"].unique(maintain_order=True).to_list()
     rows = table["row"].unique(maintain_order=True).to_list()
     y = alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(labelLimit=320))
@@ -109,6 +112,15 @@ def _lines(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
     )
     spread = marks.mark_rule(strokeWidth=2).encode(y="low:Q", y2="high:Q")
     return alt.LayerChart(layer=[spread, lines]).properties(width=WIDTH, height=LINE_HEIGHT)
+
+
+def _base_line(base: float, name: str, *, upright: bool) -> list[alt.Chart]:
+    mark = alt.Chart(pl.DataFrame({"at": [base], "name": [name]}))
+    rule = mark.mark_rule(color=INK, strokeDash=[5, 4])
+    text = mark.mark_text(color=INK, align="left", dx=4, dy=-6, baseline="bottom")
+    if upright:
+        return [rule.encode(x="at:Q"), text.encode(x="at:Q", y=alt.value(0), text="name:N")]
+    return [rule.encode(y="at:Q"), text.encode(y="at:Q", x=alt.value(0), text="name:N")]
 
 
 def _colour(series: Sequence[str]) -> alt.Color:

@@ -99,7 +99,7 @@ Expectation = Annotated[Above | AtLeast | BestAt | Trend, Field(discriminator="k
 class Chart(Declared):
     """How the plot shows the columns."""
 
-    kind: Literal["bars", "lines"]
+    kind: Literal["dots", "lines"]
     columns: tuple[str, ...] = Field(min_length=1)
     axis: str | None = None
     """The setting along the bottom, for lines."""

@@ -42,8 +42,8 @@ def test_a_line_runs_through_the_means_with_the_deviation_around_them() -> None:
     assert table["series"].unique().to_list() == ["objective masked"]
 
 
-def test_bars_have_a_row_each_and_a_series_a_column() -> None:
-    table = points(definition("bars", None, columns=2), MEASURED)
+def test_dots_have_a_row_each_and_a_series_a_column() -> None:
+    table = points(definition("dots", None, columns=2), MEASURED)
     assert table["row"].unique(maintain_order=True).to_list() == [
         "sigma 0.8, objective masked",
         "sigma 0.9, objective masked",
@@ -51,10 +51,19 @@ def test_bars_have_a_row_each_and_a_series_a_column() -> None:
     assert set(table["series"]) == {"ONE", "TWO"}
 
 
-@pytest.mark.parametrize(("kind", "axis"), [("lines", "train.sigma"), ("bars", None)])
+@pytest.mark.parametrize(("kind", "axis"), [("lines", "train.sigma"), ("dots", None)])
 def test_the_drawing_stands_alone(kind: str, axis: str | None) -> None:
     svg = plot(definition(kind, axis), MEASURED)
     assert svg.startswith("<svg")
     assert "A grid &amp; more" in svg
     assert "Spearman" in svg
     assert "href" not in svg
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("lines", "train.sigma"), ("dots", None)])
+def test_the_encoder_before_training_is_a_line_of_its_own(kind: str, axis: str | None) -> None:
+    with_base = [
+        Measured(one.row, one.seed, one.figures, {"one": 79.0}, one.places) for one in MEASURED
+    ]
+    assert "base, not trained" in plot(definition(kind, axis), with_base)
+    assert "base, not trained" not in plot(definition(kind, axis), MEASURED)
