@@ -8,13 +8,14 @@ from typing import Any
 import polars as pl
 
 from stages.experiments.definitions import Definition
-from stages.experiments.findings import findings, overall
+from stages.experiments.findings import Finding, findings, overall
 from stages.experiments.tabulating import Measured, shown, tabulated
 from stages.tables import read_json, replacing, write_json
 
 RECORD, TABLE, FIGURES, PLOT = "record.json", "table.md", "table.tsv", "plot.svg"
 DONE, FAILED, OPEN = "done", "failed", "open"
 NO_FIGURES = "No run has ended well yet."
+READ_THEM = "Nothing is computed from texts; they stand side by side, to be read."
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -52,7 +53,7 @@ def write_results(folder: Path, definition: Definition, record: Mapping[str, Any
     found = findings(definition, measured)
     told = {
         **record,
-        "finding": overall(found) if measured else NO_FIGURES,
+        "finding": _finding(definition, found) if measured else NO_FIGURES,
         "findings": [asdict(one) for one in found],
     }
     write_json(told, folder / RECORD)
@@ -68,6 +69,10 @@ def write_results(folder: Path, definition: Definition, record: Mapping[str, Any
 
         with replacing(folder / PLOT) as temporary:
             temporary.write_text(plot(definition, measured), encoding="utf-8")
+
+
+def _finding(definition: Definition, found: Sequence[Finding]) -> str:
+    return overall(found) if definition.cases is None else READ_THEM
 
 
 def page(definition: Definition, record: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,22 +77,25 @@ def revision(root: Path) -> str:
     return git(root, "rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
-def files_of(root: Path, commit: str) -> ReadBytes:
-    """Return a reader of the files of an experiment, from DVC's cache."""
+@contextmanager
+def files_of(root: Path, commit: str) -> Iterator[ReadBytes]:
+    """Give a reader of the files of an experiment, from DVC's cache."""
     from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
 
     files = DVCFileSystem(str(root), rev=commit)
 
     def read(path: str) -> bytes:
         try:
             content: bytes = files.read_bytes(path)
-        except OSError:
-            raise
-        except Exception as error:  # DVC's own errors: a file that is gone from the cache
+        except DvcException as error:  # such as a file that is gone from the cache
             raise FileNotFoundError(path) from error
         return content
 
-    return read
+    try:
+        yield read
+    finally:
+        files.close()
 
 
 def figures(columns: Iterable[Column], read: ReadBytes) -> tuple[Figures, Figures]:

@@ -109,7 +109,8 @@ class Session:
 
     def _figures_of(self, kept: Kept) -> Result | None:
         try:
-            result = self._figures(files_of(self.root, kept.commit))
+            with files_of(self.root, kept.commit) as read:
+                result = self._figures(read)
         except PipelineError as error:
             log.debug("experiments: %s is incomplete: %s", kept.name, error.cause)
             return None
@@ -158,7 +159,8 @@ class Session:
                 file = self.output(run)
                 return self._figures(lambda _: file.read_bytes()) | {"commit": None}
             kept = next(one for one in kept_experiments(self.root) if one.name == run.name)
-            return self._figures(files_of(self.root, kept.commit)) | {"commit": kept.baseline}
+            with files_of(self.root, kept.commit) as read:
+                return self._figures(read) | {"commit": kept.baseline}
         except StopIteration:
             cause = f"DVC keeps no experiment {run.name}."
         except PipelineError as error:
