@@ -73,14 +73,22 @@ class Session:
         """
         before = {} if again else self.earlier()
         results = [self._opened(run, before) for run in runs]
-        with self.progress(self.definition.name, total=len(runs), unit="runs") as advance:
-            for place, run in enumerate(runs):
-                found = None if again else self.found(run)
-                if found is None:
-                    found = self._made(run, place + 1, len(runs))
-                else:
-                    log.info("experiments: %s is there already", run.name)
+        wanting = []
+        for place, run in enumerate(runs):
+            found = None if again else self.found(run)
+            if found is None:
+                wanting.append(place)
+            else:
                 results[place] |= found
+        if len(wanting) < len(runs):
+            there = len(runs) - len(wanting)
+            log.info("experiments: %s of %s runs are there already", there, len(runs))
+        write_results(self.folder, self.definition, self._record(results))
+        if not wanting:
+            return results
+        with self.progress(self.definition.name, total=len(wanting), unit="runs") as advance:
+            for number, place in enumerate(wanting, start=1):
+                results[place] |= self._made(runs[place], number, len(wanting))
                 write_results(self.folder, self.definition, self._record(results))
                 advance(1)
         return results
