@@ -25,7 +25,7 @@ from stages.tables import replacing
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_STOP = 30
+SECONDS_TO_STOP = 60
 TOLD = re.compile(r"^(Running stage|Stage '|error:|warning:|[a-z]+: )")
 """Lines of a run that are passed on; DVC says much that helps nobody."""
 

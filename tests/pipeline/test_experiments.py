@@ -135,7 +135,7 @@ def test_a_run_that_fails_is_noted_and_the_rest_is_there(ran: Path) -> None:
 
 def test_stopped_it_leaves_params_alone_and_goes_on(ran: Path) -> None:
     before = (ran / "params.yaml").read_bytes()
-    command = [*RUN, "--seeds", "7,8"]
+    command = [*RUN, "--seeds", "7"]
     started = subprocess.Popen(
         command, cwd=ran, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -145,7 +145,7 @@ def test_stopped_it_leaves_params_alone_and_goes_on(ran: Path) -> None:
             break
     time.sleep(0.5)
     os.kill(started.pid, signal.SIGTERM)
-    _, said = started.communicate(timeout=60)
+    _, said = started.communicate(timeout=120)
     assert started.returncode == 143, said
     assert (ran / "params.yaml").read_bytes() == before
     run(ran, *command)
