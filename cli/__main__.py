@@ -11,6 +11,7 @@ from cli import (
     doctor_command,
     encoder_commands,
     evaluate_command,
+    experiments_commands,
     inspect_command,
     judge_command,
     params_commands,
@@ -86,6 +87,7 @@ def build_app() -> typer.Typer:
     for panel, commands in PANELS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)
+    app.add_typer(experiments_commands.build_app(), rich_help_panel="Look")
     app.add_typer(params_commands.build_app(), rich_help_panel="Set up")
     return app
 

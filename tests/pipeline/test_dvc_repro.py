@@ -30,9 +30,8 @@ def stages_run(output: str) -> set[str]:
     return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
+def copy_of_the_project(folder: Path) -> None:
+    """Make ``folder`` a Git repository with the project's files, nothing committed."""
     listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard")
     for name in listed.splitlines():
         if (ROOT / name).is_file():
@@ -42,6 +41,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "git", "config", "user.email", "test@example.org")
     run(folder, "git", "config", "user.name", "Test")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    copy_of_the_project(folder)
     run(folder, sys.executable, "-m", "cli", "params", "switch", "smoke")
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "smoke profile")

@@ -1,0 +1,1 @@
+"""Experiments as declared things: what is varied, what is read off, what the paper claims."""
