@@ -345,6 +345,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     details: Annotated[Path, _write("The same with confidence intervals.")] = (
         REPORTS / "evaluation.json"
     ),
+    worst: Annotated[Path, _write("The sentences behind the greatest errors.")] = (
+        REPORTS / "hardest.json"
+    ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -373,6 +376,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
             benchmarks=benchmarks or Path(chosen.prepare.benchmarks),
             metrics=metrics,
             details=details,
+            worst=worst,
             work=work_folder(work),
             progress=progress,
         )
