@@ -60,7 +60,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     resampling = Resampling(params.bootstrap_samples, params.confidence, params.seed)
     comparison = results([task.task for task in tasks], scores, resampling)
     write_json(comparison, details)
-    write_json(hardest(tasks, scores, count=params.hardest_items), worst)
+    write_json({"tasks": hardest(tasks, scores, count=params.hardest_items)}, worst)
     write_json(lean(comparison), metrics)
     _say(comparison)
 

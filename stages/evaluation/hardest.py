@@ -26,7 +26,7 @@ def hardest(
     count: int,
     names: Sequence[str] = BOTH,
 ) -> list[dict[str, Any]]:
-    """Return what reports/hardest.json holds: an entry a task, its worst items first.
+    """Return the ``tasks`` of reports/hardest.json: an entry a task, its worst items first.
 
     Graded pairs are ordered by how far the last encoder's cosine and the grade are apart in rank
     (the figure is a rank correlation, so this is what costs points). Of the other tasks those
