@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.reporting.wording import PLACEHOLDER, number, readable, reason_in_words
+from stages.reporting.wording import PLACEHOLDER, number, plain, readable, reason_in_words
 
 MOST_BYTES = 5_000_000
 """Of all triplets together as they stand in the page, which has to stay under 10 MB."""
@@ -51,7 +51,7 @@ class Browsable:
         fates: What they may be filtered by, kept first, then the reasons by how many there are.
         total: Number of all triplets.
         shown: Number of those in the page.
-        data: All of them as JSON that may stand in an HTML element: ``fates`` (name and meaning)
+        data: All of them as JSON that may stand in an HTML element: ``fates`` (meanings)
             and ``rows`` (number of the fate, three texts, a, b).
     """
 
@@ -86,11 +86,10 @@ def browsable(
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
     counts = Counter(row.fate for row in shown)
     fates = tuple(
-        Fate(name=readable(name), meaning=readable(_meaning(name)), count=counts[name])
-        for name in order
+        Fate(name=name, meaning=plain(_meaning(name)), count=counts[name]) for name in order
     )
     data = {
-        "fates": [[fate.name, fate.meaning] for fate in fates],
+        "fates": [fate.meaning for fate in fates],
         "rows": [_packed(row, order) for row in shown],
     }
     return Browsable(

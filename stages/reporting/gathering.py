@@ -43,6 +43,8 @@ class Findings:
             kept (null when curation has not run).
         kept: The sampled kept triplets.
         rejected: The sampled rejected triplets, with their reason.
+        curated: All kept triplets.
+        rejections: All rejected triplets.
         quality: The data checks.
         evaluation: Base against trained encoder.
         hardest: The sentences behind the greatest errors.
@@ -59,6 +61,8 @@ class Findings:
     scores: pl.DataFrame | None = None
     kept: pl.DataFrame | None = None
     rejected: pl.DataFrame | None = None
+    curated: pl.DataFrame | None = None
+    rejections: pl.DataFrame | None = None
     quality: Quality | None = None
     evaluation: Evaluation | None = None
     hardest: Hardest | None = None
@@ -96,6 +100,8 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
         scores=_scores(data / "scored.parquet", curated=curated, rejected=rejected),
         kept=None if curated is None else sample_rows(curated, samples, seed=seed),
         rejected=None if rejected is None else evenly_by_reason(rejected, samples, seed=seed),
+        curated=curated,
+        rejections=rejected,
         quality=read_record(reports / "quality.json", Quality),
         evaluation=read_record(reports / "evaluation.json", Evaluation),
         hardest=read_record(reports / "hardest.json", Hardest),

@@ -87,10 +87,11 @@ def percent(ratio: float | None) -> str:
 def counted(count: int, singular: str) -> str:
     """Write a count with its noun.
 
-    >>> counted(1, "sentence"), counted(3000, "triplet")
-    ('1 sentence', '3,000 triplets')
+    >>> counted(1, "sentence"), counted(3000, "triplet"), counted(2, "query")
+    ('1 sentence', '3,000 triplets', '2 queries')
     """
-    return f"{count:,} {singular}{'' if count == 1 else 's'}"
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def duration(seconds: float) -> str:
@@ -231,6 +232,16 @@ def readable(text: str) -> str:
     True
     """
     return "".join(PLACEHOLDER if _unprintable(letter) else letter for letter in text)
+
+
+def plain(text: str, most: int = 100) -> str:
+    """Write a text for a place without markup: no control or direction marks, cut to ``most``.
+
+    >>> plain("a" + chr(0x202E) + "b"), plain("abcdef", 3)
+    ('ab', 'abc…')
+    """
+    kept = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
+    return kept if len(kept) <= most else f"{kept[:most]}…"
 
 
 def _unprintable(letter: str) -> bool:
