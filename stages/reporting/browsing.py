@@ -13,7 +13,7 @@ from stages.reporting.wording import PLACEHOLDER, number, plain, readable, reaso
 MOST_BYTES = 5_000_000
 """Of all triplets together as they stand in the page, which has to stay under 10 MB."""
 TEXT_CHARACTERS = 400
-FIRST_ROWS = 12
+FIRST_ROWS = 9
 """Triplets that are there before, or without, any search; also those of a page of results."""
 KEPT = "kept"
 TEXTS = ("premise", "entailment", "contradiction")

@@ -176,13 +176,12 @@ def hard_task(task: str, kind: str, faulty: int | None, texts: list[str]) -> dic
 
 
 def _hard_item(number: int, kind: str, texts: list[str]) -> dict[str, Any]:
+    item = {"item": number, "texts": texts}
     if kind == "sts":
-        base, trained = {"value": 0.91, "rank": 88.2}, {"value": 0.93, "rank": 94.7}
-        rest = {"wanted": 0.4, "wanted_rank": 6.3, "subset": "OnWN"}
-    else:
-        base, trained = ({"value": 0.0, "answer": "negative"} for _ in range(2))
-        rest = {"wanted": "positive"}
-    return {"item": number, "texts": texts, **rest, "base": base, "trained": trained}
+        both = {"base": {"value": 0.91, "rank": 88.2}, "trained": {"value": 0.93, "rank": 94.7}}
+        return {**item, **both, "wanted": 0.4, "wanted_rank": 6.3, "subset": "OnWN"}
+    wrong = {"value": 0.0, "answer": "negative"}
+    return {**item, "base": wrong, "trained": wrong, "wanted": "positive"}
 
 
 def comparison(
@@ -197,7 +196,7 @@ def comparison(
             key: gain,
             "low": gain - 0.4 * spread,
             "high": gain + 0.4 * spread,
-            "p": 0.002,
+            "p": 0.002 if abs(gain) > 0.4 * spread else 0.31,
         },
     }
 
