@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from stages import report as stage
 from stages.errors import PipelineError
+from stages.params import load_params
 from stages.reporting.revisions import Revisions, side_by_side
+from tests.pipeline.imports import ROOT
 
 pytestmark = pytest.mark.slow  # Git and DVC start many processes
 
@@ -149,3 +152,15 @@ def test_figures_of_another_form_are_named(project: Path) -> None:
             compared(project, "first")
     finally:
         metrics.write_text(kept)
+
+
+def test_the_page_shows_both_revisions_and_what_was_set(project: Path) -> None:
+    params = load_params(ROOT / "params.yaml")
+    page = project / "reports/comparison.html"
+    stage.run(params, folder=project, report=page, against="first..wider")
+    html = page.read_text(encoding="utf-8")
+    assert 'id="revisions"' in html
+    assert "<b>+4.00</b>" in html
+    assert "train.sigma" in html.partition("Settings that differ")[2][:900]
+    stage.run(params, folder=project, report=page)
+    assert 'id="revisions"' not in page.read_text(encoding="utf-8")
