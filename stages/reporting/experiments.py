@@ -7,7 +7,8 @@ keeps the page from being written.
 import base64
 import csv
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ CELL_CHARACTERS = 160
 LARGEST_PLOT = 400_000
 """Bytes; with some twenty experiments the page stays far below its limit."""
 LARGEST_TABLE = 1_000_000
+TEXT_CHARACTERS = 20_000
+LONG_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
+DEVIATION = "_sd"
+"""Ends the name of the column that holds the deviation of the column before."""
+TABLE, PLOT = "table.tsv", "plot.svg"
 SVG_ROOTS = {"svg", "{http://www.w3.org/2000/svg}svg"}
 
 
@@ -49,17 +55,21 @@ class Experiment:
         claim: What the paper says.
         finding: What was found here.
         facts: Scale, seeds, command and machine, by name, as far as they were written down.
-        table: The figures.
+        reference: Which table or figure of the paper it is.
+        table: The figures, deviations beside their means.
+        text: What people read where the result is no table of figures, such as case studies.
         plot: The drawing, as a ``data:`` address that runs nothing.
         faults: What could not be read, and why.
     """
 
     name: str
     title: str
+    reference: str | None
     claim: str | None
     finding: str | None
     facts: tuple[tuple[str, str], ...]
     table: Table | None
+    text: str | None
     plot: str | None
     faults: tuple[str, ...]
 
@@ -76,21 +86,22 @@ def read_experiment(folder: Path) -> Experiment:
     """Read what one experiment left; each fault is written down and nothing is raised."""
     faults: list[str] = []
     record = _record(folder / "record.json", faults)
-    claim = record.get("claim", record.get("paper"))
-    if isinstance(claim, Mapping):
-        claim = claim.get("claim", claim.get("text"))
+    text = None if (folder / TABLE).is_file() else _text(folder / "table.md")
     return Experiment(
         name=folder.name,
         title=_words(record.get("title")) or folder.name,
-        claim=_words(claim),
+        reference=_words(record.get("paper")),
+        claim=_words(record.get("claim")),
         finding=_words(record.get("finding")),
         facts=tuple(
             (fact, words)
             for fact in ("scale", "seeds", "command", "machine", "date")
             if (words := _words(record.get(fact)))
         ),
-        table=_table(folder / "table.tsv", faults),
-        plot=_plot(folder / "plot.svg", faults),
+        table=None if text else _table(folder / TABLE, faults),
+        text=text,
+        # Not every experiment has a plot.
+        plot=_plot(folder / PLOT, faults) if (folder / PLOT).exists() else None,
         faults=tuple(faults),
     )
 
@@ -126,6 +137,13 @@ def _words(value: Any) -> str | None:
     return json.dumps(value)
 
 
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")[:TEXT_CHARACTERS].strip() or None
+    except (OSError, ValueError):
+        return None
+
+
 def _table(path: Path, faults: list[str]) -> Table | None:
     try:
         if path.stat().st_size > LARGEST_TABLE:
@@ -141,11 +159,42 @@ def _table(path: Path, faults: list[str]) -> Table | None:
         faults.append(f"{path.name} holds no rows.")
         return None
     width = max(map(len, [head, *rows]))
+    names = _fitted(head, width)
     return Table(
-        columns=_fitted(head, width),
-        rows=tuple(_fitted(row, width) for row in rows[:TABLE_ROWS]),
+        columns=tuple(names[place] for place, _ in _with_deviations(names)),
+        rows=tuple(_read(_fitted(row, width), names) for row in rows[:TABLE_ROWS]),
         left_out=max(0, len(rows) - TABLE_ROWS),
     )
+
+
+def _with_deviations(names: Sequence[str]) -> Iterator[tuple[int, int | None]]:
+    """Yield the place of each column and that of its deviation, if it has one."""
+    for place, name in enumerate(names):
+        if place and name == names[place - 1] + DEVIATION:
+            continue
+        follows = place + 1 < len(names) and names[place + 1] == name + DEVIATION
+        yield place, place + 1 if follows else None
+
+
+def _read(cells: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Write a row for people: numbers to two digits, deviations behind their means."""
+    return tuple(
+        _rounded(cells[place])
+        + (f" \N{PLUS-MINUS SIGN} {_rounded(cells[sd])}" if sd and cells[sd] else "")
+        for place, sd in _with_deviations(names)
+    )
+
+
+def _rounded(cell: str) -> str:
+    """Cut a number that has more than two decimals.
+
+    >>> _rounded("78.485912"), _rounded("0.004"), _rounded("12"), _rounded("a.1234")
+    ('78.49', '0.004', '12', 'a.1234')
+    """
+    if len(cell.rpartition(".")[2]) < 3 or not LONG_DECIMAL.fullmatch(cell):
+        return cell
+    value = float(cell)
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def _fitted(cells: list[str], width: int) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def test_a_folder_with_nothing_in_it_is_shown_by_its_name(tmp_path: Path) -> Non
     found = read_experiment(tmp_path)
     assert found.title == tmp_path.name
     assert (found.claim, found.finding, found.table, found.plot) == (None, None, None, None)
-    assert [fault.split()[0] for fault in found.faults] == ["record.json", "table.tsv", "plot.svg"]
+    assert [fault.split()[0] for fault in found.faults] == ["record.json", "table.tsv"]
     assert all("is not there" in fault for fault in found.faults)
 
 
@@ -91,8 +91,30 @@ def test_folders_come_by_name_and_files_and_hidden_ones_are_none(omega: Path) ->
 
 
 def test_a_record_may_hold_objects_where_words_are_expected(omega: Path) -> None:
-    record = {"title": ["a", "b"], "claim": {"claim": "it helps"}, "machine": {"cores": 2}}
+    record = {"title": ["a", "b"], "claim": {"it": "helps"}, "machine": {"cores": 2}}
     (omega / "record.json").write_text(json.dumps(record))
     found = read_experiment(omega)
     assert (found.title, found.claim, found.finding) == ("a, b", "it helps", None)
     assert found.facts == (("machine", "cores 2"),)
+
+
+def test_a_deviation_stands_behind_its_mean_and_long_numbers_are_cut(omega: Path) -> None:
+    (omega / "table.tsv").write_text(
+        "row\tseeds\tsts\tsts_sd\nbase\t1\t78.485912\t\nours\t3\t79.876543\t0.012345\n"
+    )
+    table = read_experiment(omega).table
+    assert table is not None
+    assert table.columns == ("row", "seeds", "sts")
+    assert table.rows == (("base", "1", "78.49"), ("ours", "3", "79.88 ± 0.012"))
+    assert table.numeric == (False, True, True)
+
+
+def test_cases_are_shown_as_the_text_that_they_are(omega: Path) -> None:
+    (omega / "table.tsv").unlink()
+    (omega / "plot.svg").unlink()
+    (omega / "table.md").write_text("| premise | ours |\n|---|---|\n| A boat left. | <b> |\n")
+    found = read_experiment(omega)
+    assert found.faults == ()
+    assert (found.table, found.plot) == (None, None)
+    assert found.text is not None
+    assert found.text.startswith("| premise")
