@@ -10,6 +10,7 @@ import typer
 
 from cli.console import progress
 from cli.options import PARAMS, ParamsFile, TimingFile, WorkFolder, work_folder
+from cli.report_command import report
 from cli.timing import timed
 
 
@@ -345,6 +346,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     details: Annotated[Path, _write("The same with confidence intervals.")] = (
         REPORTS / "evaluation.json"
     ),
+    worst: Annotated[Path, _write("The sentences behind the greatest errors.")] = (
+        REPORTS / "hardest.json"
+    ),
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -373,31 +377,10 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
             benchmarks=benchmarks or Path(chosen.prepare.benchmarks),
             metrics=metrics,
             details=details,
+            worst=worst,
             work=work_folder(work),
             progress=progress,
         )
-
-
-def report(
-    folder: Annotated[Path, _read("The project's folder: data/ and reports/.")] = Path(),
-    report: Annotated[Path, _write("One self-contained page.")] = REPORTS / "report.html",
-    params: ParamsFile = PARAMS,
-    timing: TimingFile = None,
-) -> None:
-    """Put everything on one page: numbers, samples, curves, scores.
-
-    Whatever has not been made yet is left out, and the page says so.
-
-    [bold]Examples[/]
-
-      multicsr report
-      multicsr report --report /tmp/half-way.html
-    """
-    with timed("report", timing):
-        from stages import report as stage
-        from stages.params import load_params
-
-        stage.run(load_params(params), folder=folder, report=report)
 
 
 STAGES = (fetch, prepare, generate, score, curate, validate, train, evaluate, report)

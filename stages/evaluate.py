@@ -2,6 +2,7 @@
 
 encoder, base, benchmarks -> metrics.json      the figure of every task, base and trained
                              evaluation.json   the same with confidence intervals, subsets, measures
+                             hardest.json      the sentences on which the trained encoder errs most
 """
 
 import logging
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.evaluation.comparison import Resampling
+from stages.evaluation.hardest import hardest
 from stages.evaluation.results import lean, results
 from stages.evaluation.scoring import score_tasks
 from stages.evaluation.tasks.loading import load_tasks
@@ -28,10 +30,11 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     benchmarks: Path,
     metrics: Path,
     details: Path,
+    worst: Path,
     work: Path,
     progress: Progress = silent,
 ) -> None:
-    """Compare ``encoder`` with ``base`` on the chosen tasks and write ``metrics`` and ``details``.
+    """Compare ``encoder`` with ``base`` on the chosen tasks and write what was found.
 
     Args:
         params: Settings of the stage.
@@ -40,6 +43,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         benchmarks: Folder of the tasks' files, see data/README.md.
         metrics: JSON file that is written: the figures.
         details: JSON file that is written: the figures with confidence intervals.
+        worst: JSON file that is written: the items with the greatest error, with their sentences.
         work: Where vectors are kept, under ``vectors/``.
         progress: Told how far it is.
 
@@ -56,6 +60,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     resampling = Resampling(params.bootstrap_samples, params.confidence, params.seed)
     comparison = results([task.task for task in tasks], scores, resampling)
     write_json(comparison, details)
+    write_json({"tasks": hardest(tasks, scores, count=params.hardest_items)}, worst)
     write_json(lean(comparison), metrics)
     _say(comparison)
 

@@ -269,6 +269,8 @@ class EvaluateParams(Section):
     """Resamples behind every confidence interval."""
     confidence: float = Field(gt=0.5, lt=1)
     """Level of the confidence intervals."""
+    hardest_items: int = Field(ge=0)
+    """Items kept of each task with their sentences: those with the greatest error."""
     seed: int = Field(ge=0)
     """Seed of the resampling."""
 

@@ -1,6 +1,7 @@
 """Stage ``report``: one page that shows what the run did, for people.
 
-data/*.parquet, reports/*.json, reports/training/, reports/timings/ -> reports/report.html
+data/*.parquet, reports/*.json, reports/training/, reports/timings/, reports/experiments/
+-> reports/report.html
 
 What is not there yet leaves a note in the page, so a report can be made at any point of a run.
 """
@@ -15,19 +16,30 @@ from stages.params import Params, settings
 from stages.reporting.figures import Thresholds
 from stages.reporting.gathering import gather
 from stages.reporting.page import Model, Setting, Settings, render_page
+from stages.reporting.revisions import side_by_side
 from stages.tables import replacing
 
 log = logging.getLogger(__name__)
 
 
-def run(params: Params, *, folder: Path, report: Path) -> None:
+def run(params: Params, *, folder: Path, report: Path, against: str | None = None) -> None:
     """Write the page ``report`` about the results found in the project ``folder``.
 
+    Args:
+        params: All settings.
+        folder: Root of the project.
+        report: The page.
+        against: Also show these revisions side by side: ``REV`` and what lies in ``folder``, or
+            ``REV..REV``. Needs Git and DVC's cache; the stage in dvc.yaml asks for none.
+
     Raises:
-        PipelineError: When no stage has left any result there, or one cannot be read.
+        PipelineError: When no stage has left any result there, one cannot be read, or a revision
+            is unknown.
     """
     findings = gather(folder, samples=params.report.samples, seed=params.report.seed)
-    page = render_page(findings, settings=_settings(params))
+    values = params.model_dump(mode="json", by_alias=True)
+    revisions = None if against is None else side_by_side(folder, against, workspace=values)
+    page = render_page(findings, settings=_settings(params), revisions=revisions)
     with replacing(report) as temporary:
         temporary.write_text(page, encoding="utf-8")
     log.info("report: wrote %s, %.0f KiB", report, report.stat().st_size / 1024)

@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
-Hits = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
@@ -30,8 +29,8 @@ TOLERANCE = 1e-4
 MOST_STEPS = 1000
 
 
-def cross_validated(features: Features, labels: Labels, *, folds: int) -> Hits:
-    """Return 1 for each row that a classifier trained on the other folds gets right, else 0.
+def cross_validated(features: Features, labels: Labels, *, folds: int) -> Labels:
+    """Return for each row the label that a classifier trained on the other folds gives it.
 
     Every fold's regularisation is chosen by as many folds of its own training rows.
 
@@ -41,28 +40,28 @@ def cross_validated(features: Features, labels: Labels, *, folds: int) -> Hits:
         folds: Number of folds, outer and inner.
     """
 
-    def right(split: tuple[Rows, Rows]) -> tuple[Rows, NDArray[np.bool_]]:
+    def predicted(split: tuple[Rows, Rows]) -> tuple[Rows, Labels]:
         train, test = split
         model = _fitted(features[train], labels[train], _folds(folds))
-        return test, model.predict(features[test]) == labels[test]
+        return test, model.predict(features[test])
 
-    hits = np.zeros(len(labels))
+    given = np.zeros_like(labels)
     splits = list(_folds(folds).split(features, labels))
     # One core a fold: these products are too small for several threads to meet over each.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
-        for rows, found in threads.map(right, splits):
-            hits[rows] = found
-    return hits
+        for rows, found in threads.map(predicted, splits):
+            given[rows] = found
+    return given
 
 
 def held_out(
     train: tuple[Features, Labels],
-    test: tuple[Features, Labels],
+    test: Features,
     *,
     dev: tuple[Features, Labels] | None,
     folds: int | None,
-) -> Hits:
-    """Return 1 for each row of ``test`` that a classifier trained on ``train`` gets right, else 0.
+) -> Labels:
+    """Return for each row of ``test`` the label that a classifier trained on ``train`` gives it.
 
     The regularisation is chosen on ``dev``, or by ``folds`` of ``train``; either is given. What is
     chosen on ``dev`` is not trained again with it, as in SentEval.
@@ -76,8 +75,8 @@ def held_out(
         in_dev = np.repeat([-1, 0], [len(train[1]), len(dev[1])])
         with threadpool_limits(1):
             model = _fitted(features, labels, PredefinedSplit(in_dev), refit=False)
-    hits: Hits = (model.predict(test[0]) == test[1]).astype(float)
-    return hits
+    given: Labels = model.predict(test)
+    return given
 
 
 def _folds(folds: int) -> StratifiedKFold:

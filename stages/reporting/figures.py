@@ -16,8 +16,8 @@ from stages.reporting.charts.benchmarks import (
 from stages.reporting.charts.score_distributions import Threshold, bin_scores, score_distribution
 from stages.reporting.charts.svg import Chart, render
 from stages.reporting.charts.training_curves import dev_curve, loss_curve, thin
-from stages.reporting.records import Comparison, Correlation, Evaluation
-from stages.reporting.wording import counted, label, number, signed
+from stages.reporting.evaluation_records import GRADED, Comparison, Group, Score
+from stages.reporting.wording import counted, label, metric_name, number, signed
 
 # Where a drawing is shown (a class of page.css) and how wide it is made for that place: text in an
 # SVG shrinks with it, so a narrow screen gets a drawing of its own.
@@ -112,61 +112,69 @@ def dev_figure(dev: pl.DataFrame, *, best_step: int | None) -> Figure:
     )
 
 
-def benchmark_figures(evaluation: Evaluation) -> tuple[Figure, ...]:
-    """Draw both encoders on every benchmark, and the gain; empty when no score is defined."""
-    rows = _named_rows(evaluation)
+def group_figures(group: Group, *, name: str) -> tuple[Figure, ...]:
+    """Draw both encoders on every task of a group, and the gain; empty when no score is defined.
+
+    Args:
+        group: The tasks.
+        name: Added to the figures' ids; differs between groups.
+    """
+    rows = _named_rows(group)
     encoders = [
         dot
-        for name, row in rows.items()
-        for dot in (*_dot(name, BASE_NAME, row.base), *_dot(name, TRAINED_NAME, row.trained))
+        for row_name, row in rows.items()
+        for dot in (
+            *_dot(row_name, BASE_NAME, row.base),
+            *_dot(row_name, TRAINED_NAME, row.trained),
+        )
     ]
-    gains = [dot for name, row in rows.items() for dot in _dot(name, "gain", row.gain)]
+    gains = [dot for row_name, row in rows.items() for dot in _dot(row_name, "gain", row.gain)]
     if not encoders or not gains:
         return ()
     table = pl.DataFrame(
         {
-            "benchmark": list(rows),
-            "base": [number(row.base.spearman) for row in rows.values()],
-            "trained": [number(row.trained.spearman) for row in rows.values()],
-            "gain": [signed(row.gain.spearman) for row in rows.values()],
+            "task": list(rows),
+            "base": [number(row.base.value) for row in rows.values()],
+            "trained": [number(row.trained.value) for row in rows.values()],
+            "gain": [signed(row.gain.value) for row in rows.values()],
         }
     )
-    many = counted(len(evaluation.tasks), "benchmark")
+    many = counted(len(group.tasks), "benchmark" if group.group == GRADED else "task")
+    many += " and their mean" if MEAN in rows else ""
     return (
         _figure(
-            scores_by_task(encoders, rows=list(rows)),
-            name="encoders",
+            scores_by_task(encoders, rows=list(rows), title=metric_name(group.metric)),
+            name=f"encoders{name}",
             caption="Score of both encoders, with their intervals",
-            summary=f"Dot chart of base and trained encoder on {many} and their mean; "
+            summary=f"Dot chart of base and trained encoder on {many}; "
             "the table below holds the numbers.",
             height=ROW_PIXELS * len(rows),
             table=table.drop("gain"),
         ),
         _figure(
             gains_by_task(gains, rows=list(rows)),
-            name="gains",
+            name=f"gains{name}",
             caption="Gain: an interval that crosses the dashed line at zero may be chance",
-            summary=f"Dot chart of the gain on {many} and their mean; "
-            "the table below holds the numbers.",
+            summary=f"Dot chart of the gain on {many}; the table below holds the numbers.",
             height=ROW_PIXELS * len(rows),
-            table=table.select("benchmark", "gain"),
+            table=table.select("task", "gain"),
         ),
     )
 
 
-def _named_rows(evaluation: Evaluation) -> dict[str, Comparison]:
+def _named_rows(group: Group) -> dict[str, Comparison]:
     """Name the rows of the charts; shortened names that fall together are told apart."""
-    rows: dict[str, Comparison] = {MEAN: evaluation.mean}
-    for place, task in enumerate(evaluation.tasks, start=1):
+    rows: dict[str, Comparison] = {MEAN: group.mean} if len(group.tasks) > 1 else {}
+    for place, task in enumerate(group.tasks, start=1):
         name = label(task.task)
         rows[f"{name} ({place})" if name in rows else name] = task
     return rows
 
 
-def _dot(row: str, series: str, value: Correlation) -> Sequence[Dot]:
-    if value.spearman is None:
+def _dot(row: str, series: str, score: Score) -> Sequence[Dot]:
+    if score.value is None:
         return ()
-    return (Dot(row=row, series=series, value=value.spearman, low=value.low, high=value.high),)
+    return (Dot(row=row, series=series, value=score.value, low=score.low, high=score.high),)
 
 
 def _distribution(

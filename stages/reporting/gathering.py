@@ -6,9 +6,10 @@ from pathlib import Path
 import polars as pl
 
 from stages.errors import PipelineError
+from stages.reporting.evaluation_records import Evaluation, Hardest
+from stages.reporting.experiments import Experiment, read_experiments
 from stages.reporting.records import (
     Curation,
-    Evaluation,
     Quality,
     Timing,
     TrainingSummary,
@@ -42,8 +43,12 @@ class Findings:
             kept (null when curation has not run).
         kept: The sampled kept triplets.
         rejected: The sampled rejected triplets, with their reason.
+        curated: All kept triplets.
+        rejections: All rejected triplets.
         quality: The data checks.
         evaluation: Base against trained encoder.
+        hardest: The sentences behind the greatest errors.
+        experiments: What reports/experiments/ holds, by name.
         loss: Columns step, loss.
         dev: Columns step, spearman (times 100).
         training: One line about the training run.
@@ -56,8 +61,12 @@ class Findings:
     scores: pl.DataFrame | None = None
     kept: pl.DataFrame | None = None
     rejected: pl.DataFrame | None = None
+    curated: pl.DataFrame | None = None
+    rejections: pl.DataFrame | None = None
     quality: Quality | None = None
     evaluation: Evaluation | None = None
+    hardest: Hardest | None = None
+    experiments: tuple[Experiment, ...] = ()
     loss: pl.DataFrame | None = None
     dev: pl.DataFrame | None = None
     training: TrainingSummary | None = None
@@ -65,8 +74,8 @@ class Findings:
 
     @property
     def nothing(self) -> bool:
-        """Whether no stage has left any result (timings alone are none)."""
-        results = [field.name for field in fields(self) if field.name != "timings"]
+        """Whether no stage has left any result (timings and experiments alone are none)."""
+        results = [f.name for f in fields(self) if f.name not in {"timings", "experiments"}]
         return all(getattr(self, name) is None for name in results)
 
 
@@ -91,8 +100,12 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
         scores=_scores(data / "scored.parquet", curated=curated, rejected=rejected),
         kept=None if curated is None else sample_rows(curated, samples, seed=seed),
         rejected=None if rejected is None else evenly_by_reason(rejected, samples, seed=seed),
+        curated=curated,
+        rejections=rejected,
         quality=read_record(reports / "quality.json", Quality),
         evaluation=read_record(reports / "evaluation.json", Evaluation),
+        hardest=read_record(reports / "hardest.json", Hardest),
+        experiments=read_experiments(reports / "experiments"),
         loss=read_curve(reports / "training" / "steps.tsv", measures=("loss",)),
         dev=read_curve(reports / "training" / "dev.tsv", measures=("spearman",)),
         training=read_record(reports / "training" / "summary.json", TrainingSummary),

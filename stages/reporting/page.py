@@ -1,9 +1,11 @@
 """Put findings and settings into the one page: page.html filled in, page.css inside it.
 
-Every text is escaped by the template; only the style sheet and the drawings, which this package
-makes itself, are put in as they are.
+Every text is escaped by the template; only the style sheet, the script, the drawings and the
+triplets as JSON, which this package makes itself, are put in as they are.
 """
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stages.reporting import figures, overview, wording
+from stages.reporting import browsing, figures, overview, wording
 from stages.reporting.gathering import Findings
+from stages.reporting.revisions import Revisions
 
 HERE = Path(__file__).parent
 DIALS = (
@@ -66,8 +69,17 @@ class Settings:
     dev: str
 
 
-def render_page(findings: Findings, *, settings: Settings) -> str:
-    """Return the report as one HTML document that asks nothing of the network."""
+def render_page(
+    findings: Findings, *, settings: Settings, revisions: Revisions | None = None
+) -> str:
+    """Return the report as one HTML document that asks nothing of the network.
+
+    Args:
+        findings: What the run left.
+        settings: What was asked for.
+        revisions: Two revisions side by side, where that was asked for.
+    """
+    script = (HERE / "page.js").read_text(encoding="utf-8")
     return (
         _environment()
         .get_template("page.html")
@@ -76,7 +88,13 @@ def render_page(findings: Findings, *, settings: Settings) -> str:
             settings=settings,
             dials=[setting for setting in settings.parameters if setting.key in DIALS],
             style=Markup((HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
+            script=Markup(script),  # noqa: S704 (our own file)
+            script_digest=_digest(script),
+            revisions=revisions,
             headline=wording.headline(findings.evaluation),
+            leading=wording.leading(findings.evaluation),
+            browsable=browsing.browsable(findings.curated, findings.rejections),
+            error_links=_error_links(findings),
             effort=overview.effort(findings),
             funnel=overview.funnel(findings),
             rejections=overview.rejections(findings.curation) if findings.curation else (),
@@ -102,8 +120,23 @@ def _figures(findings: Findings, *, settings: Settings) -> dict[str, Any]:
         if scores is None
         else figures.score_figures(scores, thresholds=settings.thresholds),
         "curves": curves,
-        "benchmark_figures": figures.benchmark_figures(evaluation) if evaluation else (),
+        "group_figures": [
+            (group, figures.group_figures(group, name=str(place) if place else ""))
+            for place, group in enumerate(evaluation.groups if evaluation else ())
+        ],
     }
+
+
+def _digest(script: str) -> str:
+    """Name a script so that the page's policy lets it run, and no other."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _error_links(findings: Findings) -> dict[str, str]:
+    """Return the id of each task's list of errors."""
+    tasks = findings.hardest.tasks if findings.hardest else []
+    return {task.task: f"errors-{place}" for place, task in enumerate(tasks, 1) if task.items}
 
 
 def _checks(findings: Findings) -> dict[str, list[Any]]:
@@ -132,8 +165,11 @@ def _environment() -> Environment:
         moment=wording.moment,
         interval=wording.interval,
         verdict=wording.verdict,
+        metric_name=wording.metric_name,
+        group_name=wording.group_name,
         reason=wording.reason_in_words,
         readable=wording.readable,
+        plain=wording.plain,
         drawing=Markup,
     )
     environment.globals.update(

@@ -55,38 +55,6 @@ class Quality(Record):
     expectations: list[Expectation]
 
 
-class Correlation(Record):
-    """Spearman correlation times 100 with its interval; None where it is not defined."""
-
-    spearman: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-class Comparison(Record):
-    """Base encoder, trained encoder, and what was gained, on the same pairs."""
-
-    base: Correlation
-    trained: Correlation
-    gain: Correlation
-
-
-class TaskComparison(Comparison):
-    """The comparison on one benchmark file."""
-
-    task: str
-    pairs: int
-
-
-class Evaluation(Record):
-    """reports/evaluation.json: base against trained encoder with bootstrap intervals."""
-
-    confidence: float
-    bootstrap_samples: int
-    tasks: list[TaskComparison]
-    mean: Comparison
-
-
 class TrainingSummary(Record):
     """reports/training/summary.json: one line about the training run."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
-from stages.reporting.records import Correlation, Evaluation
+from stages.reporting.evaluation_records import GRADED, Evaluation, Group, Score
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MISSING = "\N{EN DASH}"
@@ -25,6 +25,19 @@ REASONS = {
     "contradiction_too_near": "the contradiction is too near to the premise (b > beta)",
     "gap_too_small": "the two scores are too close (a < b + gamma)",
     "outdone": "another triplet of the same premise is better",
+}
+
+
+METRICS = {
+    "spearman": f"Spearman correlation {TIMES} 100",
+    "accuracy": f"Accuracy in{NO_BREAK}%",
+    "ndcg@10": f"nDCG@10 {TIMES} 100",
+}
+GROUPS = {
+    GRADED: "Graded pairs",
+    "transfer": "Transfer: a classifier on the vectors",
+    "retrieval": "Retrieval",
+    "bitext": "Translations found",
 }
 
 
@@ -74,10 +87,11 @@ def percent(ratio: float | None) -> str:
 def counted(count: int, singular: str) -> str:
     """Write a count with its noun.
 
-    >>> counted(1, "sentence"), counted(3000, "triplet")
-    ('1 sentence', '3,000 triplets')
+    >>> counted(1, "sentence"), counted(3000, "triplet"), counted(2, "query")
+    ('1 sentence', '3,000 triplets', '2 queries')
     """
-    return f"{count:,} {singular}{'' if count == 1 else 's'}"
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def duration(seconds: float) -> str:
@@ -120,10 +134,10 @@ def moment(written: str) -> str:
     return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".rstrip()
 
 
-def interval(value: Correlation, *, with_sign: bool = False) -> str:
+def interval(value: Score, *, with_sign: bool = False) -> str:
     """Write the bounds of an interval.
 
-    >>> interval(Correlation(spearman=1.4, low=0.1, high=2.9), with_sign=True)
+    >>> interval(Score(value=1.4, low=0.1, high=2.9), with_sign=True)
     '+0.10 to +2.90'
     """
     if value.low is None or value.high is None:
@@ -132,12 +146,12 @@ def interval(value: Correlation, *, with_sign: bool = False) -> str:
     return f"{write(value.low)} to {write(value.high)}"
 
 
-def verdict(gain: Correlation) -> str:
+def verdict(gain: Score) -> str:
     """Say what an interval of a gain tells: better, worse, no clear change or not known.
 
     A bound of exactly zero includes zero.
 
-    >>> verdict(Correlation(spearman=1, low=0, high=2))
+    >>> verdict(Score(value=1, low=0, high=2))
     'no clear change'
     """
     if gain.low is None or gain.high is None:
@@ -149,30 +163,50 @@ def verdict(gain: Correlation) -> str:
 
 def headline(evaluation: Evaluation | None) -> Headline:
     """Put the outcome of a run into a title and one sentence."""
-    if evaluation is None or evaluation.mean.gain.spearman is None:
+    group = leading(evaluation)
+    if evaluation is None or group is None or group.mean.gain.value is None:
         return Headline(
             "The encoder has not been evaluated yet",
             "reports/evaluation.json has no mean for both encoders, so nothing is said about gain.",
             "not known",
         )
-    gain = evaluation.mean.gain
+    gain = group.mean.gain
     outcome = verdict(gain)
-    points = number(abs(evaluation.mean.gain.spearman or 0))
+    points = number(abs(gain.value or 0))
     title = {
         "better": f"The trained encoder is better by {points} points",
         "worse": f"The trained encoder is worse by {points} points",
-        "no clear change": f"No clear change: {signed(gain.spearman)} points",
-        "not known": f"The mean moved by {signed(gain.spearman)} points",
+        "no clear change": f"No clear change: {signed(gain.value)} points",
+        "not known": f"The mean moved by {signed(gain.value)} points",
     }[outcome]
-    return Headline(title, _explain(evaluation, outcome), outcome)
+    return Headline(title, _explain(group, outcome, confidence=evaluation.confidence), outcome)
 
 
-def _explain(evaluation: Evaluation, outcome: str) -> str:
-    mean = evaluation.mean
-    benchmarks = counted(len(evaluation.tasks), "benchmark")
+def leading(evaluation: Evaluation | None) -> Group | None:
+    """Return the group whose mean is the finding of a run: the graded pairs where there are any."""
+    return next(iter(evaluation.groups), None) if evaluation else None
+
+
+def metric_name(metric: str) -> str:
+    """Say what a figure is; an unknown one is shown as it is.
+
+    >>> metric_name("ndcg@10") == f"nDCG@10 {TIMES} 100", metric_name("f1")
+    (True, 'f1')
+    """
+    return METRICS.get(metric, metric)
+
+
+def group_name(group: str) -> str:
+    """Say what a group of tasks measures; an unknown one is shown as it is."""
+    return GROUPS.get(group, group)
+
+
+def _explain(group: Group, outcome: str, *, confidence: float) -> str:
+    mean = group.mean
+    benchmarks = counted(len(group.tasks), "benchmark" if group.group == GRADED else "task")
     moved = (
-        f"Spearman correlation {TIMES} 100, mean over {benchmarks}, "
-        f"went from {number(mean.base.spearman)} to {number(mean.trained.spearman)}."
+        f"{metric_name(group.metric)}, mean over {benchmarks}, "
+        f"went from {number(mean.base.value)} to {number(mean.trained.value)}."
     )
     if outcome == "not known":
         return f"{moved} No confidence interval was found."
@@ -182,7 +216,7 @@ def _explain(evaluation: Evaluation, outcome: str) -> str:
         if outcome == "no clear change"
         else "excludes zero"
     )
-    level = percent(evaluation.confidence)
+    level = percent(confidence)
     return f"{moved} The {level} confidence interval of the gain, {bounds}, {meaning}."
 
 
@@ -198,6 +232,16 @@ def readable(text: str) -> str:
     True
     """
     return "".join(PLACEHOLDER if _unprintable(letter) else letter for letter in text)
+
+
+def plain(text: str, most: int = 100) -> str:
+    """Write a text for a place without markup: no control or direction marks, cut to ``most``.
+
+    >>> plain("a" + chr(0x202E) + "b"), plain("abcdef", 3)
+    ('ab', 'abc…')
+    """
+    kept = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
+    return kept if len(kept) <= most else f"{kept[:most]}…"
 
 
 def _unprintable(letter: str) -> bool:

@@ -57,8 +57,19 @@ class Page:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, file: Path, *, width: int, dark: bool = False) -> None:
-        """Show ``file`` on a screen of ``width`` CSS pixels and wait until it has loaded."""
+    def open(
+        self, file: Path, *, width: int, dark: bool = False, media: str = "", scripts: bool = True
+    ) -> None:
+        """Show ``file`` on a screen of ``width`` CSS pixels and wait until it has loaded.
+
+        Args:
+            file: The page.
+            width: Of the screen, in CSS pixels.
+            dark: Whether the system prefers dark.
+            media: ``print`` shows it as on paper.
+            scripts: Whether scripts of the page may run.
+        """
+        self.ask("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -67,16 +78,27 @@ class Page:
             mobile=width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+        self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.events.clear()
         self.ask("Page.navigate", url=file.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page."""
-        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression in the page, of a promise once it is kept."""
+        answer = self.ask(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def press(self, key: str, code: int) -> None:
+        """Press and release one key, as a person would."""
+        for kind in ("keyDown", "keyUp"):
+            self.ask(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
+            )
 
     def happened(self, method: str) -> list[dict[str, Any]]:
         """Return the parameters of all events of one kind since the page was opened."""

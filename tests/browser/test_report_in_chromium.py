@@ -1,41 +1,18 @@
-from collections.abc import Iterator
+"""The report as a browser shows it: at every size, in both colours, on paper, without scripts."""
+
+import base64
 from pathlib import Path
 
 import pytest
 
-from stages import report as stage
-from stages.params import load_params
-from tests.browser.chromium import Page, browsing, find_chromium
-from tests.reporting.finished_run import write_finished_run
-from tests.reporting.hostile_run import SENTINEL, write_hostile_run
+from tests.browser.chromium import Page
+from tests.reporting.hostile_run import SENTINEL
 
 pytestmark = pytest.mark.browser
 
 PROJECT = Path(__file__).parents[2]
+SCRIPT = (PROJECT / "stages/reporting/page.js").read_text(encoding="utf-8")
 WIDTHS = (1280, 390)
-
-
-@pytest.fixture(scope="module", name="page")
-def a_browser() -> Iterator[Page]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium or Chrome is on the PATH")
-    with browsing(chromium) as page:
-        yield page
-
-
-@pytest.fixture(scope="module", params=["finished", "hostile", "almost nothing"], name="report")
-def a_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write = write_hostile_run if request.param == "hostile" else write_finished_run
-    write(folder)
-    if request.param == "almost nothing":
-        for path in folder.rglob("*.*"):
-            if path.name != "sentences.parquet":
-                path.unlink()
-    report = folder / "reports" / "report.html"
-    stage.run(load_params(PROJECT / "params.yaml"), folder=folder, report=report)
-    return report
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -51,13 +28,14 @@ def test_the_report_opens_without_a_word_on_the_console(
 def test_the_report_asks_nothing_of_the_network(page: Page, report: Path) -> None:
     page.open(report, width=1280)
     asked = [event["request"]["url"] for event in page.happened("Network.requestWillBeSent")]
-    assert asked == [report.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
 
 
 def test_no_planted_script_runs(page: Page, report: Path) -> None:
     page.open(report, width=1280)
     assert page.evaluate(f"typeof window.{SENTINEL}") == "undefined"
-    assert page.evaluate("document.scripts.length") == 0
+    scripts = page.evaluate("[...document.scripts].map(each => each.id || each.textContent)")
+    assert set(scripts) <= {"triplet-data", SCRIPT}
 
 
 def test_the_probe_sees_a_script_that_does_run(page: Page, tmp_path: Path) -> None:
@@ -100,3 +78,62 @@ def test_light_and_dark_follow_the_system_until_the_reader_chooses(
     dark = page.evaluate(paper)
     assert light != dark
     assert chosen == dark
+
+
+OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (1280, True)])
+def test_axe_finds_nothing_serious(
+    page: Page, report: Path, axe: str, width: int, dark: bool
+) -> None:
+    page.open(report, width=width, dark=dark)
+    page.evaluate(OPEN_ALL)
+    page.evaluate(axe)
+    found = page.evaluate(
+        "axe.run({resultTypes: ['violations', 'passes']}).then(r => ({passes: r.passes.length,"
+        " violations: r.violations.map(v => [v.impact, v.id, v.nodes.slice(0, 3).map(n => n.html)])"
+        "}))"
+    )
+    assert found["passes"] > 15
+    assert [v for v in found["violations"] if v[0] in {"serious", "critical"}] == []
+
+
+def test_axe_sees_what_is_wrong(page: Page, axe: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text("<p style='color:#eee;background:#fff'>faint</p><img src='data:,'><input>")
+    page.open(bad, width=1280)
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id))")
+    assert {"color-contrast", "image-alt", "label", "html-has-lang"} <= set(found)
+
+
+def test_on_paper_all_details_are_open_and_nothing_is_cut_off(page: Page, report: Path) -> None:
+    page.open(report, width=794, media="print", dark=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("document.querySelector('nav').offsetHeight") == 0
+    closed = (
+        "[...document.querySelectorAll('details > :not(summary)')]"
+        ".filter(each => !each.closest('figure') && !each.offsetHeight).length"
+    )
+    assert page.evaluate(closed) == 0
+    pdf = base64.b64decode(page.ask("Page.printToPDF", printBackground=True)["data"])
+    assert pdf.startswith(b"%PDF")
+
+
+def test_the_keyboard_reaches_the_result_first_and_the_focus_is_seen(
+    page: Page, report: Path
+) -> None:
+    page.open(report, width=1280)
+    page.press("Tab", 9)
+    focused = page.evaluate(
+        "[document.activeElement.getAttribute('href'),"
+        " getComputedStyle(document.activeElement).outlineStyle,"
+        " document.activeElement.getBoundingClientRect().left >= 0]"
+    )
+    assert focused == ["#result", "solid", True]
+
+
+def test_the_page_stays_below_ten_megabytes(report: Path) -> None:
+    assert report.stat().st_size < 10_000_000

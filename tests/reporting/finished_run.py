@@ -17,6 +17,8 @@ TASKS = {
     "dev": (86.73, 87.20, 200),
     "test": (77.15, 76.60, 200),
 }
+CLASSIFIED = {"MR": (76.1, 76.4), "TREC": (88.0, 89.2)}
+SEARCHED = {"SciFact": (64.5, 63.9)}
 REASONS = {
     "copies_premise": 41,
     "entailment_too_far": 113,
@@ -63,6 +65,8 @@ def write_finished_run(folder: Path) -> None:
     write(reports / "curation.json", _curation(len(kept), len(rejected)))
     write(reports / "quality.json", _quality(len(kept), len(rejected)))
     write(reports / "evaluation.json", evaluation())
+    write(reports / "hardest.json", hardest())
+    write_experiment(reports / "experiments" / "omega")
     _write_training(reports / "training", dice, triplets=len(kept))
     for stage, (seconds, peak_mib) in STAGES.items():
         write(reports / "timings" / f"{stage}.json", _timing(stage, seconds, peak_mib))
@@ -109,16 +113,91 @@ def evaluation() -> dict[str, Any]:
     base = sum(row["base"]["spearman"] for row in tasks) / len(tasks)
     trained = sum(row["trained"]["spearman"] for row in tasks) / len(tasks)
     mean = comparison(base, trained, 0.9)
-    return {"confidence": 0.95, "bootstrap_samples": 1000, "tasks": tasks, "mean": mean}
+    tasks[0]["subsets"] = [
+        {"subset": subset, "pairs": 750, **comparison(70, 71.5, 2)}
+        for subset in ("MSRpar", "OnWN", "SMT")
+    ]
+    tasks[0]["measures"] = {"uniformity": {"base": -2.31, "trained": -2.52}}
+    further = [group("transfer", "accuracy", CLASSIFIED), group("retrieval", "ndcg@10", SEARCHED)]
+    shown = {"tasks": tasks, "mean": mean, "further": further}
+    return {"confidence": 0.95, "bootstrap_samples": 1000, **shown}
 
 
-def comparison(base: float, trained: float, spread: float) -> dict[str, dict[str, float]]:
+def group(name: str, metric: str, scores: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Make up a further group of tasks."""
+    tasks = [
+        {"task": task, "items": 300, **comparison(base, trained, 1.5, key="value")}
+        for task, (base, trained) in scores.items()
+    ]
+    return {"group": name, "metric": metric, "tasks": tasks, "mean": comparison(80, 80.3, 1)}
+
+
+def write_experiment(folder: Path, **changed: Any) -> None:
+    """Fill ``folder`` with what an experiment leaves."""
+    folder.mkdir(parents=True)
+    record = {
+        "title": "The weight of the noisy instruction",
+        "claim": "omega = 0.3 is better than omega = 0.",
+        "finding": "The same direction, within one deviation.",
+        "seeds": [1, 2, 3],
+        "command": "multicsr experiments run omega --scale starter",
+    }
+    write(folder / "record.json", record | changed)
+    (folder / "table.tsv").write_text("omega\tmean\n0\t78.90 ± 0.11\n0.3\t79.10 ± 0.20\n")
+    (folder / "plot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="90">'
+        '<path d="M10 80L150 40L290 20" stroke="#0069ad" fill="none"/></svg>'
+    )
+
+
+def hardest() -> dict[str, Any]:
+    """Make up the items with the greatest error, one task of each kind."""
+    return {
+        "tasks": [
+            hard_task("STS12", "sts", None, ["The ferry leaves.", "No ferry leaves."]),
+            hard_task("MR", "classification", 61, ["A quiet, honest film."]),
+            hard_task("SciFact", "retrieval", 120, ["Cold water slows the growth."]),
+            hard_task("Tatoeba", "bitext", 9, ["Aalis ang bangka."]),
+        ]
+    }
+
+
+def hard_task(task: str, kind: str, faulty: int | None, texts: list[str]) -> dict[str, Any]:
+    """Make up three items of a task."""
+    items = [_hard_item(number, kind, texts) for number in (3, 17, 244)]
+    return {
+        "task": task,
+        "kind": kind,
+        "metric": "spearman" if kind == "sts" else "accuracy",
+        "total": 300,
+        "faulty": faulty,
+        "items": items,
+    }
+
+
+def _hard_item(number: int, kind: str, texts: list[str]) -> dict[str, Any]:
+    item = {"item": number, "texts": texts}
+    if kind == "sts":
+        both = {"base": {"value": 0.91, "rank": 88.2}, "trained": {"value": 0.93, "rank": 94.7}}
+        return {**item, **both, "wanted": 0.4, "wanted_rank": 6.3, "subset": "OnWN"}
+    wrong = {"value": 0.0, "answer": "negative"}
+    return {**item, "base": wrong, "trained": wrong, "wanted": "positive"}
+
+
+def comparison(
+    base: float, trained: float, spread: float, *, key: str = "spearman"
+) -> dict[str, dict[str, float]]:
     """Make up two scores and their gain; a paired gain's interval is narrower than theirs."""
     gain = trained - base
     return {
-        "base": {"spearman": base, "low": base - spread, "high": base + spread},
-        "trained": {"spearman": trained, "low": trained - spread, "high": trained + spread},
-        "gain": {"spearman": gain, "low": gain - 0.4 * spread, "high": gain + 0.4 * spread},
+        "base": {key: base, "low": base - spread, "high": base + spread},
+        "trained": {key: trained, "low": trained - spread, "high": trained + spread},
+        "gain": {
+            key: gain,
+            "low": gain - 0.4 * spread,
+            "high": gain + 0.4 * spread,
+            "p": 0.002 if abs(gain) > 0.4 * spread else 0.31,
+        },
     }
 
 

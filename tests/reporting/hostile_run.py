@@ -10,8 +10,11 @@ from tests.reporting.finished_run import (
     comparison,
     evaluation,
     expectation,
+    group,
+    hard_task,
     triplet,
     write,
+    write_experiment,
     write_finished_run,
     write_rows,
 )
@@ -45,6 +48,8 @@ def write_hostile_run(folder: Path) -> None:
     write_rows(folder / "data" / "curated.parquet", rows[:10], CURATED)
     write_rows(folder / "data" / "rejected.parquet", reasons, REJECTED)
     write(folder / "reports" / "evaluation.json", _hostile_evaluation())
+    write(folder / "reports" / "hardest.json", {"tasks": _hostile_errors()})
+    _hostile_experiments(folder / "reports" / "experiments")
     write(folder / "reports" / "curation.json", _hostile_curation())
     write(folder / "reports" / "quality.json", {"expectations": _hostile_checks()})
     for path in (folder / "reports" / "timings").glob("*.json"):
@@ -62,7 +67,34 @@ def _hostile_evaluation() -> dict[str, Any]:
         {"task": attack, "pairs": 10, **comparison(70 + n, 71 + n, 1.0)}
         for n, attack in enumerate(ATTACKS)
     ]
-    return {**evaluation(), "tasks": tasks}
+    tasks[0]["subsets"] = [
+        {"subset": attack, "pairs": 10, **comparison(70, 71, 1.0)} for attack in ATTACKS
+    ]
+    tasks[0]["measures"] = {attack: {"base": 1.0, "trained": 2.0} for attack in ATTACKS}
+    further = [group(attack, attack, {attack: (1.0, 2.0)}) for attack in ATTACKS[:4]]
+    return {**evaluation(), "tasks": tasks, "further": further}
+
+
+def _hostile_errors() -> list[dict[str, Any]]:
+    kinds = ("sts", "classification", "retrieval", "bitext")
+    return [
+        hard_task(attack, kinds[n % 4], 7, [attack, ATTACKS[n - 1]])
+        for n, attack in enumerate(ATTACKS)
+    ]
+
+
+def _hostile_experiments(folder: Path) -> None:
+    for place, attack in enumerate(ATTACKS):
+        words = dict.fromkeys(("title", "claim", "finding", "command", "machine"), attack)
+        write_experiment(folder / f"x{place}", **words, seeds=[attack])
+        cells = attack.replace("\t", " ").replace("\n", " ")
+        (folder / f"x{place}" / "table.tsv").write_text(f"{cells}\tb\n{cells}\t{cells}\n")
+    scripted = f"<svg xmlns='http://www.w3.org/2000/svg' onload='window.{SENTINEL}=1'>{{}}</svg>"
+    image = "<image href='https://example.org/x.png'/>"
+    (folder / "x0" / "plot.svg").write_text(scripted.format(image + "<script>alert(1)</script>"))
+    (folder / "x1" / "plot.svg").write_text(f"<html><script>window.{SENTINEL} = 1</script></html>")
+    (folder / "x2" / "table.tsv").write_bytes(b"\xff\xfe\x00broken")
+    (folder / "x3" / "record.json").write_text("[" * 100_000)
 
 
 def _hostile_curation() -> dict[str, Any]:

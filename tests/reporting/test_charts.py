@@ -30,7 +30,7 @@ CHARTS: dict[str, Chart] = {
     "scores": score_distribution(BINNED, title="a", threshold=ALPHA),
     "loss": loss_curve(CURVE),
     "dev": dev_curve(CURVE, best_step=5),
-    "benchmarks": scores_by_task(DOTS, rows=["<script>&"]),
+    "benchmarks": scores_by_task(DOTS, rows=["<script>&"], title="<metric>"),
     "gains": gains_by_task(DOTS[:1], rows=["<script>&"]),
 }
 

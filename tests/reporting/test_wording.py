@@ -1,16 +1,16 @@
 import pytest
 
-from stages.reporting.records import Comparison, Correlation, Evaluation, TaskComparison
+from stages.reporting.evaluation_records import Comparison, Evaluation, Score, TaskComparison
 from stages.reporting.wording import headline, label, verdict
 
 
 def outcome(gain: float | None, low: float | None = None, high: float | None = None) -> Evaluation:
     row = Comparison(
-        base=Correlation(spearman=78.49, low=77, high=80),
-        trained=Correlation(spearman=None if gain is None else 78.49 + gain, low=77, high=81),
-        gain=Correlation(spearman=gain, low=low, high=high),
+        base=Score(value=78.49, low=77, high=80),
+        trained=Score(value=None if gain is None else 78.49 + gain, low=77, high=81),
+        gain=Score(value=gain, low=low, high=high),
     )
-    task = TaskComparison(task="STS12", pairs=3108, **dict(row))
+    task = TaskComparison(task="STS12", items=3108, **dict(row))
     return Evaluation(confidence=0.95, bootstrap_samples=1000, tasks=[task], mean=row)
 
 
@@ -28,7 +28,7 @@ def outcome(gain: float | None, low: float | None = None, high: float | None = N
 def test_a_gain_is_clear_only_when_its_interval_excludes_zero(
     low: float | None, high: float | None, expected: str
 ) -> None:
-    assert verdict(Correlation(spearman=0.4, low=low, high=high)) == expected
+    assert verdict(Score(value=0.4, low=low, high=high)) == expected
 
 
 def test_a_clear_gain_is_the_title_and_the_sentence_says_that_zero_is_excluded() -> None:

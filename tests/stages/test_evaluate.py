@@ -17,7 +17,12 @@ from stages.params import EvaluateParams
 from stages.tables import PAIRS, write_table
 
 PARAMS = EvaluateParams(
-    tasks=("own",), batch_sentences=8, bootstrap_samples=100, confidence=0.95, seed=1
+    tasks=("own",),
+    batch_sentences=8,
+    bootstrap_samples=100,
+    confidence=0.95,
+    hardest_items=3,
+    seed=1,
 )
 WORDS = ["ferry", "kettle", "orchard", "violin", "glacier", "ledger", "beetle", "parrot"]
 
@@ -48,6 +53,7 @@ def run(project: Path, *, encoder: str = "encoder") -> tuple[dict[str, Any], dic
         benchmarks=project / "benchmarks",
         metrics=project / "metrics.json",
         details=project / "evaluation.json",
+        worst=project / "hardest.json",
         work=project / "work",
     )
     metrics, details = (

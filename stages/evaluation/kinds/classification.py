@@ -11,15 +11,17 @@ from stages.evaluation.tasks.data import LabelledRows
 def score(rows: LabelledRows, store: VectorStore, *, folds: int | None) -> TaskScores:
     """Return 1 for each test row whose label is found, else 0; see stages/evaluation/probing.py.
 
-    A pair of sentences is seen as |u - v| and u * v side by side.
+    A pair of sentences is seen as |u - v| and u * v side by side. The answers are the labels given.
     """
     names = sorted(set(rows.first["label"]))
     parts = {role: _part(rows, role, names, store) for role in rows.tables}
     if "sentences" in parts:
-        return TaskScores(cross_validated(*parts["sentences"], folds=folds or FOLDS))
-    return TaskScores(
-        held_out(parts["train"], parts["test"], dev=parts.get("dev"), folds=folds),
-    )
+        wanted = parts["sentences"][1]
+        given = cross_validated(*parts["sentences"], folds=folds or FOLDS)
+    else:
+        vectors, wanted = parts["test"]
+        given = held_out(parts["train"], vectors, dev=parts.get("dev"), folds=folds)
+    return TaskScores((given == wanted).astype(float), answers=[names[label] for label in given])
 
 
 def _part(

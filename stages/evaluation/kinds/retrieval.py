@@ -5,6 +5,7 @@ query stay in memory, so that its size does not matter.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -32,14 +33,18 @@ Block = tuple[Sequence[str], Vectors]
 def score(
     name: str, collection: Collection, store: VectorStore, *, progress: Progress = silent
 ) -> TaskScores:
-    """Return nDCG@10 of each query; recall@100 and mean average precision are further measures."""
+    """Return nDCG@10 of each query and its first document.
+
+    Recall@100 and mean average precision are further measures.
+    """
     queries = list(collection.queries)
     asked = store.vectors([collection.queries[query] for query in queries])
     description = f"{store.encoder.name} on {name}"
     with progress(description, total=collection.documents, unit="documents") as advance:
         hits = search(asked, _blocks(collection, store, advance), depth=DEPTH + 1)
     run = {query: _without(found, query) for query, found in zip(queries, hits, strict=True)}
-    return measured(run, collection.relevant)
+    first = [max(found, key=found.__getitem__, default="") for found in run.values()]
+    return replace(measured(run, collection.relevant), answers=first)
 
 
 def search(queries: Vectors, blocks: Iterable[Block], *, depth: int) -> list[Hits]:

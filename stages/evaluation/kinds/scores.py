@@ -19,9 +19,13 @@ class TaskScores:
         grades: ``(items,)`` what people said, for ``sts``; None for the others.
         subsets: Of ``sts``, the part of the data each item belongs to.
         measures: Further figures by name, as they are shown.
+        answers: What the encoder said of each item. Kind ``classification``: the label given;
+            ``retrieval``: the id of the first document; ``bitext``: the line of the right side
+            that is nearest to the left one. Empty for ``sts``.
     """
 
     values: Floats
     grades: Floats | None = None
     subsets: Sequence[str] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+    answers: Sequence[str] = ()

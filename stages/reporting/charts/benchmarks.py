@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from stages.reporting.charts.style import BASE, INK, PAPER, SPEARMAN, TRAINED
+from stages.reporting.charts.style import BASE, INK, PAPER, TRAINED
 from stages.reporting.charts.svg import Chart
 
 BASE_NAME, TRAINED_NAME = "base", "trained"
@@ -24,8 +24,14 @@ class Dot:
     high: float | None
 
 
-def scores_by_task(dots: Sequence[Dot], *, rows: Sequence[str]) -> Chart:
-    """Draw both encoders on each row: base a hollow circle above, trained a filled one below."""
+def scores_by_task(dots: Sequence[Dot], *, rows: Sequence[str], title: str) -> Chart:
+    """Draw both encoders on each row: base a hollow circle above, trained a filled one below.
+
+    Args:
+        dots: The values.
+        rows: Names of the rows, from the top.
+        title: What is measured.
+    """
     order = [BASE_NAME, TRAINED_NAME]
     # With these paddings a row's middle is where gains_by_task has it: the two stand abreast.
     row = _rows(rows).scale(paddingInner=0.3, paddingOuter=0.15)
@@ -33,7 +39,7 @@ def scores_by_task(dots: Sequence[Dot], *, rows: Sequence[str]) -> Chart:
     layers: list[alt.Chart] = []
     for series, color, fill in ((BASE_NAME, BASE, PAPER), (TRAINED_NAME, TRAINED, TRAINED)):
         of_series = marks.transform_filter(alt.datum.series == series)
-        layers += _interval_and_dot(of_series, title=SPEARMAN, color=color, fill=fill)
+        layers += _interval_and_dot(of_series, title=title, color=color, fill=fill)
     return alt.LayerChart(layer=layers)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stages.errors import PipelineError
-from stages.evaluation.kinds.bitext import found
+from stages.evaluation.kinds.bitext import searched
 from stages.evaluation.tasks.data import AlignedLines, Collection, GradedPairs, LabelledRows
 from stages.evaluation.tasks.definitions import Hub, chosen_tasks, known_tasks
 from stages.evaluation.tasks.hub import HubFiles
@@ -184,5 +184,7 @@ def test_a_translation_counts_when_no_other_line_is_nearer() -> None:
 
     candidates = np.eye(4, dtype=np.float32)
     queries: Any = candidates[[0, 1, 3, 3]]
-    assert found(queries, candidates).tolist() == [1.0, 1.0, 0.0, 1.0]
-    assert found(candidates[[0, 0]], candidates[[0, 0]]).tolist() == [1.0, 1.0]
+    hits, nearest = searched(queries, candidates)
+    assert hits.tolist() == [1.0, 1.0, 0.0, 1.0]
+    assert nearest.tolist() == [0, 1, 3, 3]
+    assert searched(candidates[[0, 0]], candidates[[0, 0]])[0].tolist() == [1.0, 1.0]
