@@ -187,11 +187,13 @@ def test_every_table_has_a_caption_and_column_headings(page: Page) -> None:
     assert page.tags.count("caption") == page.tags.count("thead") == tables
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_bytes(html: str, finished: Path, params: Params) -> None:
     assert make(finished, params) == html
 
 
 @pytest.mark.usefixtures("_undrawn")
+@pytest.mark.slow
 def test_another_seed_shows_other_samples(copy: Path, params: Params) -> None:
     other = params.report.model_copy(update={"seed": params.report.seed + 1})
     assert make(copy, params) != make(copy, params.model_copy(update={"report": other}))
@@ -205,6 +207,7 @@ def test_no_samples_can_be_asked_for(copy: Path, params: Params) -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.slow
 def test_a_missing_piece_leaves_a_note(copy: Path, params: Params, piece: str) -> None:
     missing = copy / piece
     if missing.is_dir():
@@ -276,6 +279,7 @@ def test_a_broken_file_is_named(copy: Path, params: Params) -> None:
         make(copy, params)
 
 
+@pytest.mark.slow
 def test_hostile_text_is_shown_as_text(tmp_path: Path, params: Params) -> None:
     write_hostile_run(tmp_path)
     html = make(tmp_path, params)

@@ -106,6 +106,7 @@ def heeded() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeded")
+@pytest.mark.slow
 def test_ctrl_c_loses_the_shard_in_flight_only(folder: Path, hostile: Hostile) -> None:
     uninterrupted = folder / "uninterrupted"
     uninterrupted.mkdir()

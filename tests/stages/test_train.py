@@ -185,6 +185,7 @@ def test_no_guide_no_pickle_and_no_checkpoint_is_left(trained: Project) -> None:
     assert [name.startswith("guide-") for name in left] == [True]
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(trained: Project, project: Project) -> None:
     project.train()
     assert project.saved() == trained.saved()
@@ -258,11 +259,13 @@ def test_unsupervised_training_reads_premises_alone(project: Project, tmp_path: 
     assert project.saved()["model.safetensors"] == before
 
 
+@pytest.mark.slow
 def test_a_mini_batch_changes_memory_and_not_the_number_of_steps(project: Project) -> None:
     project.train(mini_batch_triplets=3)
     assert project.summary()["steps"] == 3
 
 
+@pytest.mark.slow
 def test_guide_vectors_of_another_corpus_are_refused(project: Project) -> None:
     project.train()
     vectors = next((project.root / ".work/train").glob("guide-*"))
@@ -307,6 +310,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(
     assert project.saved() == trained.saved()
 
 
+@pytest.mark.slow
 def test_labelled_triplets_are_left_alone_unless_asked_for(
     project: Project, trained: Project
 ) -> None:
@@ -321,6 +325,7 @@ def test_asking_for_labelled_triplets_without_any_is_refused(project: Project) -
         project.train(labelled=True)
 
 
+@pytest.mark.slow
 def test_labelled_triplets_join_the_written_and_their_share_is_told(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

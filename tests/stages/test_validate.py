@@ -174,6 +174,7 @@ def test_a_rejected_row_may_be_as_bad_as_it_was(tmp_path: Path) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_column_of_another_type_or_name_breaks_the_schema(
     tmp_path: Path, change: pl.Expr, example: dict[str, str]
 ) -> None:

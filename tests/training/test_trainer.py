@@ -82,6 +82,7 @@ def same_weights(one: SentenceTransformer, other: SentenceTransformer) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_it_learns_and_tells_every_step(run: Run, recipe: Recipe, tmp_path: Path) -> None:
     record, encoder = run(replace(recipe, epochs=8), tmp_path)
     losses = record.steps["loss"]
