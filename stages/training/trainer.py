@@ -228,6 +228,12 @@ class _Trainer(SentenceTransformerTrainer):
         batch: Batch = inputs["batch"]
         return self.stepper.backward(batch)
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Look at the dev set, and draw the same dropout afterwards as without a look."""
+        devices = [self.args.device] if self.args.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):  # the parent's loader draws a seed
+            return super().evaluate(*args, **kwargs)
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Write to the history; comes after every step, and before anything is saved."""
         if "loss" in logs:

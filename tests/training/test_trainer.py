@@ -105,6 +105,18 @@ def test_the_kept_weights_are_those_of_the_best_look(
     assert again["spearman"] == pytest.approx(record.best_dev, abs=1e-6)
 
 
+def test_looking_at_the_dev_set_does_not_change_what_is_learned(
+    run: Run,
+    recipe: Recipe,
+    whole: tuple[TrainingRecord, SentenceTransformer, Path],
+    tmp_path: Path,
+) -> None:
+    record, _ = run(replace(recipe, eval_steps=STEPS), tmp_path)
+    assert record.dev["step"].to_list() == [0, STEPS]
+    assert record.steps["loss"].to_list() == whole[0].steps["loss"].to_list()
+    assert record.dev.row(-1) == whole[0].dev.row(-1)
+
+
 def test_nothing_is_written_but_checkpoints(
     whole: tuple[TrainingRecord, SentenceTransformer, Path],
 ) -> None:
