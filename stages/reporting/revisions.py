@@ -155,7 +155,7 @@ def _unreadable(name: str, error: Exception) -> PipelineError:
             remedy="`git log --oneline`, `git branch` and `dvc exp list` say what there is.",
         )
     if "does not exist in the target repository" in reason:
-        reason = f"it holds no {METRICS}; was dvc.lock committed with it?"
+        reason = f"it holds no {METRICS} (dvc.lock has to be committed with it)"
     return PipelineError(
         f"the figures of revision {name!r} cannot be read: {reason}.",
         remedy="run the pipeline there (`dvc repro`) and commit dvc.lock, or fetch its files with "
