@@ -229,13 +229,14 @@ def _fault(path: Path, error: Exception) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    """Say whether a cell is a number, also with a sign, a deviation or a unit of one character.
+    """Say whether a cell is a number, also with a deviation, thousands or a percent sign.
 
-    >>> [_is_number(cell) for cell in ("78.49", "+1.4 ± 0.2", "12 %", "base")]
-    [True, True, True, False]
+    >>> [_is_number(cell) for cell in ("78.49", "+1.4 ± 0.2", "12 %", "1,200", "base", "%", "x")]
+    [True, True, True, True, False, False, False]
     """
-    words = cell.replace("\N{MINUS SIGN}", "-").replace("\N{PLUS-MINUS SIGN}", " ").split()
+    plain = cell.replace("\N{MINUS SIGN}", "-").replace("\N{PLUS-MINUS SIGN}", " ")
+    words = plain.removesuffix("%").replace(",", "").split()
     try:
-        return bool([float(word.rstrip("%x").replace(",", "") or 0) for word in words])
+        return bool([float(word) for word in words])
     except ValueError:
         return False

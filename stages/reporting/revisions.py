@@ -20,7 +20,7 @@ METRICS = "reports/metrics.json"
 DETAILS = "reports/evaluation.json"
 BETWEEN = ".."
 WORKSPACE = "workspace"
-MEAN = "Mean of graded pairs"
+MEAN, MEAN_OF = "Mean of graded pairs", "Mean: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,20 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A task in both revisions; ``change`` is the trained encoder's."""
+    """A task, or a mean over tasks, in both revisions; ``change`` is the trained encoder's."""
 
     task: str
     before: Score | None
     after: Score | None
     base_before: Score | None
     base_after: Score | None
+    comparable: bool = True
+    """False for a mean when the two revisions measured other tasks."""
 
     @property
     def change(self) -> float | None:
-        """After less before; None when either lacks the task."""
-        if self.before is None or self.after is None:
+        """After less before; None when either lacks the task, or the two mean other things."""
+        if not self.comparable or self.before is None or self.after is None:
             return None
         if self.before.value is None or self.after.value is None:
             return None
@@ -79,7 +81,7 @@ class Revisions:
     @property
     def same_base(self) -> bool:
         """Whether both were trained from an encoder with the same figures."""
-        both = [(row.base_before, row.base_after) for row in self.rows]
+        both = [(row.base_before, row.base_after) for row in self.rows if row.comparable]
         return all(old.value == new.value for old, new in both if old and new)
 
 
@@ -155,7 +157,7 @@ def _unreadable(name: str, error: Exception) -> PipelineError:
             remedy="`git log --oneline`, `git branch` and `dvc exp list` say what there is.",
         )
     if "does not exist in the target repository" in reason:
-        reason = f"it holds no {METRICS}; was dvc.lock committed with it?"
+        reason = f"it holds no {METRICS} (dvc.lock has to be committed with it)"
     return PipelineError(
         f"the figures of revision {name!r} cannot be read: {reason}.",
         remedy="run the pipeline there (`dvc repro`) and commit dvc.lock, or fetch its files with "
@@ -203,17 +205,23 @@ def _intervals(details: str) -> Iterator[tuple[str, tuple[Score, Score]]]:
 
 
 def _mean_of(group: str) -> str:
-    return f"Mean: {group_name(group)}"
+    return f"{MEAN_OF}{group_name(group)}"
 
 
 def _row(task: str, first: Revision, second: Revision) -> Row:
+    measured = [{name for name in one.scores if not _is_mean(name)} for one in (first, second)]
     return Row(
         task=task,
         before=first.scores.get(task),
         after=second.scores.get(task),
         base_before=first.bases.get(task),
         base_after=second.bases.get(task),
+        comparable=not _is_mean(task) or measured[0] == measured[1],
     )
+
+
+def _is_mean(name: str) -> bool:
+    return name.startswith((MEAN, MEAN_OF))
 
 
 def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -164,3 +164,17 @@ def test_the_page_shows_both_revisions_and_what_was_set(project: Path) -> None:
     assert "train.sigma" in html.partition("Settings that differ")[2][:900]
     stage.run(params, folder=project, report=page)
     assert 'id="revisions"' not in page.read_text(encoding="utf-8")
+
+
+def test_means_over_other_tasks_are_not_compared(project: Path) -> None:
+    metrics = project / "reports/metrics.json"
+    kept = metrics.read_text()
+    figures = {"base": 60.0, "trained": 61.0}
+    changed = json.loads(kept)
+    metrics.write_text(json.dumps(changed | {"tasks": changed["tasks"] | {"STS13": figures}}))
+    try:
+        found = compared(project, "first")
+    finally:
+        metrics.write_text(kept)
+    assert changes(found) == {"Mean of graded pairs": None, "STS12": 2.0, "STS13": None}
+    assert found.same_base
