@@ -23,7 +23,7 @@ from stages.params import load_params
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))
 generate.run(
-    params.generate.model_copy(update={"max_new_tokens": 2}),
+    params.generate.model_copy(update={"max_new_tokens": 1}),
     server=params.server,
     sentences=folder / f"{sys.argv[2]}.parquet",
     labelled=folder / "labelled.parquet",
