@@ -33,13 +33,14 @@ def test_contrastive_generation(
     decoding = Decoding(OMEGA, 0, temperature=0, top_p=1, max_new_tokens=NEW_TOKENS, seed=0)
     peer = _peer(real_models["llm"])
     model.write(requests[:4], decoding)
+    answers: list[Answer] = []
     ours, theirs, rates = [], [], []
     ceiling = Ceiling(real_models["llm"], rows=len(requests) * 2)
 
     def once() -> None:
         # In turns, so that a busy neighbour slows both sides alike.
         start = time.perf_counter()
-        model.write(requests, decoding)
+        answers[:] = model.write(requests, decoding)
         middle = time.perf_counter()
         peer(requests)
         ours.append(middle - start)
@@ -50,7 +51,7 @@ def test_contrastive_generation(
     against = "transformers generate(guidance_scale, negative_prompt_ids), float32, 64 rows"
     speedup = ratio_of_medians(theirs, ours)
     figure("generate.speedup_vs_transformers", speedup, unit="x", against=against, rounds=ROUNDS)
-    needed = ceiling.needed(requests, model.write(requests, decoding))
+    needed = ceiling.needed(requests, answers)
     fraction = needed / median(rates) / median(ours)
     against = "matrix products of the model's own shapes, 128 rows, in the same run"
     figure("generate.fraction_of_ceiling", fraction, unit="1", against=against, rounds=ROUNDS)
