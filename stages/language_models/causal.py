@@ -87,7 +87,7 @@ class CausalLanguageModel:
         last, cache, row_of = self._read(dict.fromkeys(asked))
         rows = torch.tensor([row_of[prompt] for prompt in asked])
         logits = self._logits(last[rows])
-        capacity = cache.columns + cache.new + decoding.max_new_tokens
+        capacity = cache.seen + decoding.max_new_tokens
         branches = CausalBranches(self._next_logits, cache, rows, capacity=capacity)
         keys = [request.key for request in requests]
         tokens = write_tokens(logits, branches, keys, decoding, stops=self._stops)
@@ -127,7 +127,7 @@ class CausalLanguageModel:
     def _continued(self, cache: PrefixedCache, jobs: list[Job]) -> dict[int, float]:
         """Return, by number, the log-likelihood of each job's tokens after the first."""
         ids, visible = padded([job.tokens for job in jobs], left=False)
-        capacity = cache.columns + cache.new + ids.shape[1]
+        capacity = cache.seen + ids.shape[1]
         rows = torch.tensor([job.row for job in jobs])
         hidden = self._advance(ids, visible, cache.select(rows, capacity=capacity))
         spans = [Span(row, 1, len(job.tokens), job.number) for row, job in enumerate(jobs)]

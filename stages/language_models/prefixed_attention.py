@@ -55,6 +55,11 @@ class PrefixedCache:
     columns: int = 0
     new: int = 0
 
+    @property
+    def seen(self) -> int:
+        """Columns that are filled, those of the last pass included."""
+        return self.columns + self.new
+
     def begin(self, visible: Tensor) -> None:
         """Announce new columns: ``(rows, new)`` bool, False at padding."""
         self.columns += self.new
@@ -92,27 +97,29 @@ class PrefixedCache:
 
     def select(self, rows: Tensor, *, capacity: int) -> "PrefixedCache":
         """Return a cache of ``rows`` (int64, repeats allowed, prefixes ascending)."""
-        seen = self.columns + self.new
         return PrefixedCache(
             prefixes=self.prefixes,
             prefix_of_row=self.prefix_of_row[rows],
             visible=self.visible[rows],
             capacity=capacity,
-            keys=[_grown(keys[:, :, :seen], rows, capacity) for keys in self.keys],
-            values=[_grown(values[:, :, :seen], rows, capacity) for values in self.values],
-            columns=seen,
+            keys=[_grown(keys[:, :, : self.seen], rows, capacity) for keys in self.keys],
+            values=[_grown(values[:, :, : self.seen], rows, capacity) for values in self.values],
+            columns=self.seen,
         )
 
     @classmethod
     def joined(cls, caches: Sequence["PrefixedCache"]) -> "PrefixedCache":
         """Return the rows of all ``caches`` one after the other, padded on the left.
 
-        Rows with the same prefix may lie apart in it: ``select`` rows of it before a pass.
+        Rows with the same prefix may lie apart in it: ``select`` rows of it before a pass. One
+        cache alone is handed back as it is.
         """
+        if len(caches) == 1:
+            return caches[0]
         prefixes = list({id(prefix): prefix for one in caches for prefix in one.prefixes}.values())
         numbers = {id(prefix): number for number, prefix in enumerate(prefixes)}
         places = [torch.tensor([numbers[id(p)] for p in one.prefixes]) for one in caches]
-        seen = [one.columns + one.new for one in caches]
+        seen = [one.seen for one in caches]
         visible = [one.visible[:, None, :, None] for one in caches]
         layers = range(len(caches[0].keys))
         return cls(
