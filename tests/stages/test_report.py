@@ -26,6 +26,7 @@ PIECES = {
     "reports/quality.json": "reports/quality.json",
     "reports/evaluation.json": "reports/evaluation.json",
     "reports/hardest.json": "reports/hardest.json",
+    "reports/space/space.json": "reports/space/space.json",
     "reports/training/steps.tsv": "reports/training/steps.tsv",
     "reports/training/dev.tsv": "reports/training/dev.tsv",
     "reports/training/summary.json": "reports/training/summary.json",
