@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.reporting.evaluation_records import Evaluation
-from stages.reporting.figures import Figure
+from stages.reporting.figures import BOTH_SIZES, SMALL_ONLY, Figure
 from stages.reporting.space_figures import bands_figure, map_figures
 from stages.reporting.space_records import Space, TaskSpace
 
@@ -49,10 +49,13 @@ def drawn_space(found: Space | None, evaluation: Evaluation | None, *, dev: str)
     if task is None:
         return Drawn(task=None, bands=None, maps=(), measures=(), others=())
     rest = [other for other in found.tasks if other is not task][:MOST_OTHERS]
-    others = [bands_figure(other, name=f"bands{place}") for place, other in enumerate(rest, 1)]
+    others = [
+        bands_figure(other, name=f"bands{place}", sizes=SMALL_ONLY)
+        for place, other in enumerate(rest, 1)
+    ]
     return Drawn(
         task=task,
-        bands=bands_figure(task, name="bands"),
+        bands=bands_figure(task, name="bands", sizes=BOTH_SIZES),
         maps=map_figures(task),
         measures=_measures(evaluation, task.task),
         others=tuple(figure for figure in others if figure is not None),

@@ -1,6 +1,6 @@
 """The figures of the vectors themselves: cosines by grade, and the maps of both encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stages.reporting.charts.space import (
     ALIKE,
@@ -13,7 +13,7 @@ from stages.reporting.charts.space import (
     pair_map,
 )
 from stages.reporting.charts.svg import render
-from stages.reporting.figures import BOTH_SIZES, Figure
+from stages.reporting.figures import Figure
 from stages.reporting.space_records import Maps, Spread, TaskSpace
 from stages.reporting.wording import counted, number, plain
 
@@ -25,12 +25,13 @@ PADDING = 5
 """What Vega leaves free at each side of a drawing."""
 
 
-def bands_figure(task: TaskSpace, *, name: str) -> Figure | None:
+def bands_figure(task: TaskSpace, *, name: str, sizes: Mapping[str, int]) -> Figure | None:
     """Draw a task's cosines by grade; None where no band holds enough pairs.
 
     Args:
         task: The task.
         name: Id of the figure.
+        sizes: Width in pixels by the place where a drawing is shown.
     """
     if not task.bands:
         return None
@@ -50,7 +51,7 @@ def bands_figure(task: TaskSpace, *, name: str) -> Figure | None:
             width=width,
             height=BANDS_PIXELS,
         )
-        for place, width in BOTH_SIZES.items()
+        for place, width in sizes.items()
     }
     return Figure(
         name=name,
