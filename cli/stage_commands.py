@@ -349,6 +349,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     worst: Annotated[Path, _write("The sentences behind the greatest errors.")] = (
         REPORTS / "hardest.json"
     ),
+    drawings: Annotated[
+        Path, _write("Folder: cosines by grade and a map of vectors, to be drawn.")
+    ] = REPORTS / "space",
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
@@ -378,6 +381,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
             metrics=metrics,
             details=details,
             worst=worst,
+            drawings=drawings,
             work=work_folder(work),
             progress=progress,
         )

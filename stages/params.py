@@ -271,8 +271,10 @@ class EvaluateParams(Section):
     """Level of the confidence intervals."""
     hardest_items: int = Field(ge=0)
     """Items kept of each task with their sentences: those with the greatest error."""
+    drawn_pairs: int = Field(ge=0, le=500)
+    """Pairs of each graded task on the map of vectors, as many of each grade; 0 draws none."""
     seed: int = Field(ge=0)
-    """Seed of the resampling."""
+    """Seed of the resampling and of the choice of pairs that are drawn."""
 
 
 class ReportParams(Section):

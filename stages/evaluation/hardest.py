@@ -140,7 +140,8 @@ def _questions(task: LoadedTask, rows: Rows) -> tuple[list[list[str]], list[str]
     data = task.data
     match data:
         case Collection():
-            queries = [list(data.queries)[row] for row in rows]
+            names = list(data.queries)
+            queries = [names[row] for row in rows]
             best = [_most_relevant(data.relevant[query]) for query in queries]
             texts = _documents(data, best)
             return [[data.queries[query]] for query in queries], [texts[name] for name in best]

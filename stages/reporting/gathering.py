@@ -17,6 +17,7 @@ from stages.reporting.records import (
     read_record,
 )
 from stages.reporting.sampling import evenly_by_reason, sample_rows
+from stages.reporting.space_records import Space
 from stages.tables import CURATED, REJECTED, SCORED, SENTENCES, TRIPLETS, Schema, read_table
 
 STAGE_ORDER = (
@@ -48,6 +49,7 @@ class Findings:
         quality: The data checks.
         evaluation: Base against trained encoder.
         hardest: The sentences behind the greatest errors.
+        space: What is drawn of the vectors themselves.
         experiments: What reports/experiments/ holds, by name.
         loss: Columns step, loss.
         dev: Columns step, spearman (times 100).
@@ -66,6 +68,7 @@ class Findings:
     quality: Quality | None = None
     evaluation: Evaluation | None = None
     hardest: Hardest | None = None
+    space: Space | None = None
     experiments: tuple[Experiment, ...] = ()
     loss: pl.DataFrame | None = None
     dev: pl.DataFrame | None = None
@@ -105,6 +108,7 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
         quality=read_record(reports / "quality.json", Quality),
         evaluation=read_record(reports / "evaluation.json", Evaluation),
         hardest=read_record(reports / "hardest.json", Hardest),
+        space=read_record(reports / "space" / "space.json", Space),
         experiments=read_experiments(reports / "experiments"),
         loss=read_curve(reports / "training" / "steps.tsv", measures=("loss",)),
         dev=read_curve(reports / "training" / "dev.tsv", measures=("spearman",)),

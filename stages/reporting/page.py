@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stages.reporting import browsing, figures, overview, wording
+from stages.reporting import browsing, figures, overview, space, wording
 from stages.reporting.gathering import Findings
 from stages.reporting.revisions import Revisions
 
@@ -95,6 +95,7 @@ def render_page(
             leading=wording.leading(findings.evaluation),
             browsable=browsing.browsable(findings.curated, findings.rejections),
             error_links=_error_links(findings),
+            drawn_space=space.drawn_space(findings.space, findings.evaluation, dev=settings.dev),
             effort=overview.effort(findings),
             funnel=overview.funnel(findings),
             rejections=overview.rejections(findings.curation) if findings.curation else (),

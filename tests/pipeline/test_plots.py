@@ -12,6 +12,9 @@ from tests.pipeline.imports import ROOT
 PLOTS: list[dict[str, Any]] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["plots"]
 TEMPLATES = {plot["template"]: plot for declared in PLOTS for plot in declared.values()}
 
+BANDS = {"task": "STS12", "trained_low": "79", "trained_high": "95", "base": "81"}
+"""Further columns of reports/space/agreement.tsv; a template may use more than x and y."""
+
 
 def drawn(template: str, *, revisions: tuple[str, ...] = ("main", "workspace")) -> str:
     """Return the SVG of a curve as DVC would show it; the cells of its files are text."""
@@ -19,6 +22,7 @@ def drawn(template: str, *, revisions: tuple[str, ...] = ("main", "workspace")) 
     ((_, y),) = plot["y"].items()
     rows = [
         {plot["x"]: str(step), y: str(80 + (step * (7 + n)) % 11), "rev": revision}
+        | (BANDS if template == "agreement" else {})
         for n, revision in enumerate(revisions)
         for step in range(0, 40, 5)
     ]
@@ -59,3 +63,11 @@ def test_the_dev_curve_marks_base_and_best() -> None:
     svg = drawn("dev", revisions=("main",))
     assert svg.count("mark-rule role-mark") == 1
     assert "stroke-dasharray" in svg
+
+
+def test_the_cosines_by_grade_have_the_middle_half_around_them_and_the_base_dashed() -> None:
+    svg = drawn("agreement", revisions=("main",))
+    assert svg.count("mark-area role-mark") == 1
+    assert svg.count("mark-line role-mark") == 2
+    assert svg.count("stroke-dasharray") == 1
+    assert "STS12" in svg

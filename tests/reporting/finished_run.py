@@ -66,6 +66,7 @@ def write_finished_run(folder: Path) -> None:
     write(reports / "quality.json", _quality(len(kept), len(rejected)))
     write(reports / "evaluation.json", evaluation())
     write(reports / "hardest.json", hardest())
+    write(reports / "space" / "space.json", space())
     write_experiment(reports / "experiments" / "omega")
     _write_training(reports / "training", dice, triplets=len(kept))
     for stage, (seconds, peak_mib) in STAGES.items():
@@ -148,6 +149,52 @@ def write_experiment(folder: Path, **changed: Any) -> None:
         '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="90">'
         '<path d="M10 80L150 40L290 20" stroke="#0069ad" fill="none"/></svg>'
     )
+
+
+def space(**texts: str) -> dict[str, Any]:
+    """Make up what is drawn of the vectors; the trained encoder pulls pairs of high grade closer.
+
+    Args:
+        texts: A text for each side of every pair, ``first`` and ``second``, and the ``task``.
+    """
+    dice = random.Random(11)
+    pairs = [_drawn_pair(dice, number, texts) for number in range(60)]
+    planes = {"base": {"share": 0.118, "own": False}, "trained": {"share": 0.104, "own": False}}
+    tasks = [
+        {"task": task, "pairs": count, "bands": _bands(moved), "map": {**planes, "pairs": pairs}}
+        for task, count, moved in (
+            (texts.get("task", "STS12"), 3108, 0.05),
+            ("dev", 4000, 0.02),
+            ("test", 200, 0.0),
+        )
+    ]
+    return {"tasks": tasks}
+
+
+def _bands(moved: float) -> list[dict[str, Any]]:
+    spreads = {"p10": -0.24, "p25": -0.12, "p50": 0.0, "p75": 0.1, "p90": 0.18}
+    return [
+        {"low": low, "high": low + 1, "pairs": 40 * (1 + low)}
+        | {
+            name: {p: 0.2 + 0.14 * low + more * (low - 2) + by for p, by in spreads.items()}
+            for name, more in (("base", 0.0), ("trained", moved))
+        }
+        for low in range(5)
+    ]
+
+
+def _drawn_pair(dice: random.Random, number: int, texts: dict[str, str]) -> dict[str, Any]:
+    grade = 5 * number / 59
+    x, y = dice.gauss(0, 0.25), dice.gauss(0, 0.2)
+    apart = (5.2 - grade) * 0.08
+    across, up = dice.gauss(0, apart), dice.gauss(0, apart)
+    return {
+        "item": number + 1,
+        "texts": [texts.get("first", dice.choice(PREMISES)), texts.get("second", "Another one.")],
+        "grade": grade,
+        "base": {"cosine": 0.2 + 0.12 * grade, "ends": [x, y, x + across, y + up]},
+        "trained": {"cosine": 0.15 + 0.15 * grade, "ends": [x, y, x + 0.8 * across, y + 0.8 * up]},
+    }
 
 
 def hardest() -> dict[str, Any]:

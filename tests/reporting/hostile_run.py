@@ -12,6 +12,7 @@ from tests.reporting.finished_run import (
     expectation,
     group,
     hard_task,
+    space,
     triplet,
     write,
     write_experiment,
@@ -49,6 +50,7 @@ def write_hostile_run(folder: Path) -> None:
     write_rows(folder / "data" / "rejected.parquet", reasons, REJECTED)
     write(folder / "reports" / "evaluation.json", _hostile_evaluation())
     write(folder / "reports" / "hardest.json", {"tasks": _hostile_errors()})
+    write(folder / "reports" / "space" / "space.json", _hostile_space())
     _hostile_experiments(folder / "reports" / "experiments")
     write(folder / "reports" / "curation.json", _hostile_curation())
     write(folder / "reports" / "quality.json", {"expectations": _hostile_checks()})
@@ -81,6 +83,14 @@ def _hostile_errors() -> list[dict[str, Any]]:
         hard_task(attack, kinds[n % 4], 7, [attack, ATTACKS[n - 1]])
         for n, attack in enumerate(ATTACKS)
     ]
+
+
+def _hostile_space() -> dict[str, Any]:
+    drawn = space(task=SCRIPT)
+    for place, attack in enumerate(ATTACKS):
+        drawn["tasks"][0]["map"]["pairs"][place]["texts"] = [attack[:300], attack]
+    drawn["tasks"] += [{**drawn["tasks"][1], "task": attack} for attack in ATTACKS]
+    return drawn
 
 
 def _hostile_experiments(folder: Path) -> None:

@@ -14,8 +14,11 @@ from stages.reporting.charts.score_distributions import (
     bin_scores,
     score_distribution,
 )
+from stages.reporting.charts.space import box_around, cosines_by_grade, pair_map
 from stages.reporting.charts.svg import Chart, render
 from stages.reporting.charts.training_curves import dev_curve, loss_curve, thin
+from stages.reporting.space_records import Space
+from tests.reporting.finished_run import space
 
 CURVE = pl.DataFrame({"step": [0, 5, 10], "loss": [0.9, 0.5, 0.4], "spearman": [86.0, 87.1, 87.0]})
 SCORES = pl.DataFrame({"value": [0.0, 2.5, 5.0, None], "kept": [True, False, True, False]})
@@ -26,7 +29,12 @@ DOTS = [
     Dot(row="<script>&", series="trained", value=72, low=None, high=None),
 ]
 COLOURS = ("ink", "quiet", "line", "paper", "base", "trained", "kept", "rejected", "limit")
+SPACE = Space.model_validate(space()).tasks[0]
+assert SPACE.map is not None
+BOX = box_around([pair.base.ends for pair in SPACE.map.pairs])
 CHARTS: dict[str, Chart] = {
+    "cosines": cosines_by_grade(SPACE.bands),
+    "map": pair_map(SPACE.map.pairs, encoder="trained", box=BOX),
     "scores": score_distribution(BINNED, title="a", threshold=ALPHA),
     "loss": loss_curve(CURVE),
     "dev": dev_curve(CURVE, best_step=5),

@@ -22,6 +22,7 @@ PARAMS = EvaluateParams(
     bootstrap_samples=100,
     confidence=0.95,
     hardest_items=3,
+    drawn_pairs=6,
     seed=1,
 )
 WORDS = ["ferry", "kettle", "orchard", "violin", "glacier", "ledger", "beetle", "parrot"]
@@ -54,6 +55,7 @@ def run(project: Path, *, encoder: str = "encoder") -> tuple[dict[str, Any], dic
         metrics=project / "metrics.json",
         details=project / "evaluation.json",
         worst=project / "hardest.json",
+        drawings=project / "space",
         work=project / "work",
     )
     metrics, details = (
@@ -115,6 +117,16 @@ def test_a_sentence_is_encoded_once_however_often_it_occurs(
     monkeypatch.setattr(vector_store, "embed", noting)
     run(project, encoder="base")
     assert len(seen) == len(set(seen)) == 20  # of 32 in the files; both encoders are the same one
+
+
+def test_what_is_drawn_is_left_for_each_task_and_for_dvc_plots(project: Path) -> None:
+    run(project)
+    drawn = json.loads((project / "space/space.json").read_text())["tasks"]
+    assert [(task["task"], task["pairs"]) for task in drawn] == [("one", 8), ("two", 8)]
+    assert [len(task["map"]["pairs"]) for task in drawn] == [6, 6]
+    columns = pl.read_csv(project / "space/agreement.tsv", separator="\t").columns
+    assert columns[:4] == ["task", "grade", "pairs", "base"]
+    assert columns[-3:] == ["trained", "trained_low", "trained_high"]
 
 
 def test_a_folder_without_benchmarks_is_refused(project: Path) -> None:

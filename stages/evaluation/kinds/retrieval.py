@@ -1,11 +1,11 @@
 """Kind ``retrieval``: are the relevant documents on top? Measured by trec_eval itself.
 
 The corpus is read, encoded and searched a block at a time, and only the best documents of each
-query stay in memory, so that its size does not matter.
+query stay in memory, 12 bytes each, so that its size does not matter; they become the dictionaries
+that trec_eval wants some queries at a time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -21,7 +21,9 @@ from stages.progress import Progress, silent
 
 DEPTH = 1000
 """Documents ranked a query, as BEIR does; mean average precision looks at all of them."""
-QUERIES_AT_ONCE = 1024
+QUERIES_AT_ONCE = 256
+NAMES_AT_LEAST = 100_000
+"""Ids of documents kept before those that no query wants any more are first forgotten."""
 MAIN, RECALL, PRECISION = "ndcg_cut_10", "recall_100", "map"
 """What trec_eval calls the measures."""
 
@@ -42,23 +44,22 @@ def score(
     description = f"{store.encoder.name} on {name}"
     with progress(description, total=collection.documents, unit="documents") as advance:
         hits = search(asked, _blocks(collection, store, advance), depth=DEPTH + 1)
-    run = {query: _without(found, query) for query, found in zip(queries, hits, strict=True)}
-    first = [max(found, key=found.__getitem__, default="") for found in run.values()]
-    return replace(measured(run, collection.relevant), answers=first)
+        run = ((query, _without(found, query)) for query, found in zip(queries, hits, strict=True))
+        return measured(run, collection.relevant)
 
 
-def search(queries: Vectors, blocks: Iterable[Block], *, depth: int) -> list[Hits]:
-    """Return the ``depth`` nearest documents of each query with their cosines, none skipped.
+def search(queries: Vectors, blocks: Iterable[Block], *, depth: int) -> Iterator[Hits]:
+    """Yield the ``depth`` nearest documents of each query with their cosines, none skipped.
 
     Args:
         queries: ``(queries, width)``, rows of length 1.
-        blocks: The documents, some at a time.
+        blocks: The documents, some at a time; all of them are read before the first answer.
         depth: Documents kept a query.
     """
     best = np.full((len(queries), depth), -np.inf, dtype=np.float32)
     numbers = np.full((len(queries), depth), -1, dtype=np.int64)
     names: dict[int, str] = {}
-    seen = 0
+    seen, room = 0, NAMES_AT_LEAST
     for ids, vectors in blocks:
         names |= dict(enumerate(ids, start=seen))
         for start in range(0, len(queries), QUERIES_AT_ONCE):
@@ -66,19 +67,32 @@ def search(queries: Vectors, blocks: Iterable[Block], *, depth: int) -> list[Hit
             cosines = queries[rows] @ vectors.T
             best[rows], numbers[rows] = _merged(best[rows], numbers[rows], cosines, first=seen)
         seen += len(ids)
-        names = {number: names[number] for number in np.unique(numbers).tolist() if number >= 0}
-    return [
-        {names[n]: c for n, c in zip(row, cosines, strict=True) if n >= 0}
-        for row, cosines in zip(numbers.tolist(), best.tolist(), strict=True)
-    ]
+        if len(names) > room:  # not after every block: with many queries that takes long
+            names = {number: names[number] for number in np.unique(numbers).tolist() if number >= 0}
+            room = NAMES_AT_LEAST + 2 * len(names)
+    for row, cosines in zip(numbers, best, strict=True):
+        found = zip(row.tolist(), cosines.tolist(), strict=True)
+        yield {names[number]: cosine for number, cosine in found if number >= 0}
 
 
-def measured(run: Mapping[str, Hits], relevant: Mapping[str, Mapping[str, int]]) -> TaskScores:
-    """Return what trec_eval says of ``run``, a query with a relevant document at a time."""
+def measured(
+    run: Iterable[tuple[str, Hits]], relevant: Mapping[str, Mapping[str, int]]
+) -> TaskScores:
+    """Return what trec_eval says of each query and its hits, some queries at a time.
+
+    Args:
+        run: Queries, each with a relevant document, and what was found for them.
+        relevant: By query, the grade of each judged document.
+    """
     judged = {query: dict(grades) for query, grades in relevant.items()}
     evaluator = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10", "recall.100", "map"})
-    by_query = evaluator.evaluate({query: dict(hits) for query, hits in run.items()})
-    rows = [by_query[query] for query in run]
+    rows: list[Mapping[str, float]] = []
+    first: list[str] = []
+    rest = iter(run)
+    while some := dict(islice(rest, QUERIES_AT_ONCE)):
+        by_query = evaluator.evaluate(some)
+        rows += [by_query[query] for query in some]
+        first += [max(hits, key=hits.__getitem__, default="") for hits in some.values()]
 
     def mean(measure: str) -> float:
         return 100 * float(np.mean([row[measure] for row in rows]))
@@ -86,6 +100,7 @@ def measured(run: Mapping[str, Hits], relevant: Mapping[str, Mapping[str, int]])
     return TaskScores(
         np.array([row[MAIN] for row in rows]),
         measures={"recall@100": mean(RECALL), "map": mean(PRECISION)},
+        answers=first,
     )
 
 

@@ -42,6 +42,10 @@ def load_tasks(folder: Path, names: Sequence[str]) -> list[LoadedTask]:
         files = local_files(task, folder)
         if files is None and task.hub is not None:
             files, columns = hub.fetched(task.hub), task.hub.columns
+            if files is not None:
+                log.info(
+                    "%s: from the hub, %s@%s", task.name, task.hub.repository, task.hub.revision
+                )
         if files is None:
             log.warning("%s", what_is_missing(task, folder))
         else:

@@ -26,13 +26,14 @@ def test_search_in_blocks_finds_what_sorting_everything_finds(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrieval, "QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr(retrieval, "NAMES_AT_LEAST", 0)
     queries, documents = on_sphere(5, 1), on_sphere(50, 2)
     names = [f"d{number}" for number in range(50)]
     blocks = [
         (names[start : start + block], documents[start : start + block])
         for start in range(0, 50, block)
     ]
-    hits = search(queries, blocks, depth=10)
+    hits = list(search(queries, blocks, depth=10))
     cosines = queries @ documents.T
     for row, found in zip(cosines, hits, strict=True):
         assert set(found) == {names[number] for number in np.argsort(-row)[:10]}
@@ -45,13 +46,18 @@ def test_a_corpus_smaller_than_the_depth_is_ranked_whole() -> None:
     assert set(found) == {"a", "b", "c"}
 
 
-def test_measures_are_those_one_computes_by_hand() -> None:
+@pytest.mark.parametrize("at_once", [1, 256])
+def test_measures_are_those_one_computes_by_hand(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "QUERIES_AT_ONCE", at_once)
     run = {"q": {"a": 0.9, "b": 0.8, "c": 0.7}, "r": {"a": 0.1, "c": 0.3}}
-    scores = measured(run, {"q": {"b": 1, "c": 1}, "r": {"c": 1, "z": 0}})
+    scores = measured(run.items(), {"q": {"b": 1, "c": 1}, "r": {"c": 1, "z": 0}})
     ideal = 1 + 1 / np.log2(3)
     np.testing.assert_allclose(
         scores.values, [(1 / np.log2(3) + 1 / np.log2(4)) / ideal, 1.0], atol=1e-6
     )
+    assert scores.answers == ["a", "c"]
     assert scores.measures["recall@100"] == pytest.approx(100)
     assert scores.measures["map"] == pytest.approx(100 * ((1 / 2 + 2 / 3) / 2 + 1) / 2)
 
