@@ -74,12 +74,13 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         labelled=shown,
     )
     models = digests_of(llm)
+    where = computed_with(model)
     plan = Plan(
         stage="generate",
         facts={
             **writer.facts,
             "weights": models[llm.as_posix()],
-            "computed with": computed_with(model),
+            "computed with": where,
             "code": source_digest(*CODE),
         },
         schema=TRIPLETS,
@@ -91,6 +92,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             settings=params.by_key("generate", without={"batch_premises"}),
             files=digests_of(*_read(params, sentences, labelled, guide)) | models,
             code=CODE,
+            surroundings=where,
         ),
         output=triplets,
     )

@@ -106,20 +106,22 @@ def _plan(
 ) -> Plan:
     code = (*CODE[judge.name], *COMMON_CODE)
     asked = _language_model(judge)
+    where = surroundings() if asked is None else computed_with(asked)
+    told = MadeWith(settings=_settings(judge, params), files=files, code=code, surroundings=where)
     return Plan(
         stage="score",
         facts={
             "judge": judge.name,
             **judge.facts,
             "weights": files[model.as_posix()],
-            "computed with": surroundings() if asked is None else computed_with(asked),
+            "computed with": where,
             "code": source_digest(*code),
         },
         schema=SCORED,
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
         alike="premise",
-        made_with=MadeWith(settings=_settings(judge, params), files=files, code=code),
+        made_with=told,
         output=output,
     )
 

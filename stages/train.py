@@ -115,11 +115,12 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
     models = digests_of(base, guide)
+    where = {"device": device(), **library_versions()}
     facts = {
         "settings": params.by_key("train"),
         "models": [models[base.as_posix()], models[guide.as_posix()]],
         "pairs": rows_digest(pairs),
-        "computed with": {"device": device(), "processes": processes.world} | library_versions(),
+        "computed with": where | {"processes": processes.world},
         "code": source_digest(*CODE),
     }
     checkpoints = work / "train" / fingerprint(facts, triplets)
@@ -145,7 +146,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     )
     _check_space(loss.model, checkpoints, encoder)
     read = digests_of(curated, labelled, benchmarks / f"{params.dev}.parquet") | models
-    made_with = MadeWith(settings=params.by_key("train"), files=read, code=CODE)
+    made_with = MadeWith(settings=params.by_key("train"), files=read, code=CODE, surroundings=where)
     with sole_use(checkpoints, made_with=made_with, processes=processes):
         record = fit(
             *(loss, triplets),

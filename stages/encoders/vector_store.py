@@ -150,7 +150,9 @@ class VectorStore:
         )
 
     def _used(self) -> AbstractContextManager[None]:
-        made_with = MadeWith(files={self.encoder.as_posix(): self._weights}, code=CODE)
+        made_with = MadeWith(
+            files={self.encoder.as_posix(): self._weights}, code=CODE, surroundings=_where()
+        )
         return used(self._folder, stage="vectors", made_with=made_with, encoder=self.encoder.name)
 
     def _require_space(self, sentences: int) -> None:
@@ -264,10 +266,13 @@ def identity(weights: str) -> str:
     Args:
         weights: See :func:`stages.engines.digests.model_digest`.
     """
-    # Not of the number of threads: it moves the last bit of a vector, and no figure.
-    where = {"device": device(), **library_versions()}
-    facts = {"encoder": weights, "computed with": where, "format": FORMAT}
+    facts = {"encoder": weights, "computed with": _where(), "format": FORMAT}
     return fingerprint({**facts, "code": source_digest(*CODE)})
+
+
+def _where() -> dict[str, object]:
+    # Not the number of threads: it moves the last bit of a vector, and no figure.
+    return {"device": device(), **library_versions()}
 
 
 def _label(path: Path) -> str:

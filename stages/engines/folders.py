@@ -36,12 +36,15 @@ class MadeWith:
     """Tables and models that were read: path and digest, see :func:`digests_of`."""
     code: Sequence[str] = ()
     """Modules, by dotted name."""
+    surroundings: Mapping[str, object] = field(default_factory=dict)
+    """Device, libraries and threads, as far as they matter."""
 
     def described(self) -> dict[str, object]:
         """Return it as JSON values, with digests."""
         return {
             "settings": dict(self.settings),
             "files": dict(self.files),
+            "surroundings": dict(self.surroundings),
             "code": {"modules": sorted(self.code), "sha256": source_digest(*self.code)},
         }
 

@@ -90,8 +90,8 @@ def run_in_shards(
     """
     folder = plan.folder(work, table)
     shards = _Shards(folder, plan, list(table.iter_slices(plan.shard_rows)), compute)
-    facts = {"rows": len(table), "shards": len(shards.inputs), "facts": dict(plan.facts)}
-    with used(folder, stage=plan.stage, made_with=plan.made_with, **facts):
+    size = {"rows": len(table), "shards": len(shards.inputs), "shard_rows": plan.shard_rows}
+    with used(folder, stage=plan.stage, made_with=plan.made_with, **size, facts=dict(plan.facts)):
         shards.weigh()
         shards.require_space()
         with progress(plan.stage, total=len(table), unit="rows") as advance:

@@ -132,10 +132,11 @@ def guide_vectors(
     texts = triplets.select(COLUMNS)
     settings = {"train.guide_pooler": pooler, "train.template": template}
     files = digests_of(guide)
+    where = {"device": device(), **library_versions()}
     facts = {
         "settings": settings,
         "guide": files[guide.as_posix()],
-        "computed with": {"device": device(), **library_versions()},
+        "computed with": where,
         "code": source_digest(*CODE),
         "shard_triplets": SHARD_TRIPLETS,
     }
@@ -144,9 +145,10 @@ def guide_vectors(
     def load() -> SentenceTransformer:
         return load_encoder(guide, pooler=pooler, template=template)
 
-    made_with = MadeWith(settings=settings, files=files, code=CODE)
+    made_with = MadeWith(settings=settings, files=files, code=CODE, surroundings=where)
     processes.wait()  # so that all begin with the same files
-    with used(folder, stage="guide", made_with=made_with, rows=len(texts)):
+    size = {"rows": len(texts), "shards": -(-len(texts) // SHARD_TRIPLETS)}
+    with used(folder, stage="guide", made_with=made_with, shard_rows=SHARD_TRIPLETS, **size):
         vectors = write_guide_vectors(folder, load, texts, progress=progress)
     processes.wait()  # who leaves first may take the processor from those who still encode
     return vectors
