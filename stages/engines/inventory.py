@@ -22,6 +22,7 @@ from stages.tables import read_json
 PLANNED = frozenset({"generate", "score", "vectors", "guide", "train"})
 """Stages whose folders have a plan.json since there are plans."""
 EXPERIMENTS = "experiments"
+GRAVE = ".removed-"
 SHARDS = ("shard-*.parquet", "shard-*.npy", "*.safetensors", "blocks/*.safetensors")
 ASIDE = ("*.damaged-*", "*.foreign-*", "blocks/*.damaged-*", "blocks/*.foreign-*")
 
@@ -86,7 +87,7 @@ def remove(piece: Work) -> bool:
     with lock(path / IN_USE) as mine:
         if not mine or (piece.stage == EXPERIMENTS and _experiments_run(path)):
             return False
-        grave = path.with_name(f".removed-{path.name}-{os.getpid()}")
+        grave = path.with_name(f"{GRAVE}{path.name}-{os.getpid()}")
         path.rename(grave)
     shutil.rmtree(grave)
     return True
@@ -118,6 +119,8 @@ class Today:
         Returns:
             None when a run of today would go on with it.
         """
+        if piece.path.name.startswith(GRAVE):
+            return "its removal was interrupted"
         if not piece.plan:
             return "made by an earlier version" if piece.stage in PLANNED else "not known"
         return next(self._differences(piece.plan), None)

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from stages.engines.digests import path_digest
+from stages.engines.disk import told
 from stages.engines.folders import MadeWith, used
 from stages.engines.locks import lock
 from stages.engines.processes import Processes
@@ -17,6 +20,8 @@ from stages.errors import PipelineError
 log = logging.getLogger(__name__)
 
 
+SIGNS_OF_A_FAILED_WRITE = ("inline_container", "iostream error", "No space left", "I/O error")
+"""In messages; torch writes through a stream that forgets why it failed."""
 STATES = 3
 """What a checkpoint holds of each weight: itself, and AdamW's two averages."""
 
@@ -39,6 +44,26 @@ def sole_use(folder: Path, *, made_with: MadeWith, processes: Processes) -> Iter
             )
         with used(folder, stage="train", made_with=made_with):
             yield
+
+
+@contextmanager
+def failed_writes_told(folder: Path) -> Iterator[None]:
+    """Turn what torch and safetensors say of a write that failed into what the user can do.
+
+    Raises:
+        PipelineError: When a checkpoint in ``folder`` could not be written.
+    """
+    try:
+        yield
+    except (RuntimeError, SafetensorError, OSError) as error:
+        if not any(sign in str(error) for sign in SIGNS_OF_A_FAILED_WRITE):
+            raise
+        free = told(shutil.disk_usage(folder).free)
+        raise PipelineError(
+            f"a checkpoint in {folder}, where {free} are free, could not be written: {error}.",
+            remedy="free some space there (`multicsr work list` shows what earlier work takes) and "
+            "run the same command again: it goes on from the last whole checkpoint.",
+        ) from error
 
 
 def weights_digest(folder: Path) -> str:

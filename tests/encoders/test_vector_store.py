@@ -11,6 +11,7 @@ from stages.encoders.embedding import embed, load_encoder
 from stages.encoders.vector_store import VectorStore, identity
 from stages.engines.digests import model_digest
 from stages.errors import PipelineError
+from tests.engines.test_disk import Disk
 
 SENTENCES = ["A cat sleeps.", "Rain.", "The committee has not yet decided.", "Rain.", ""]
 
@@ -85,6 +86,38 @@ def test_files_hold_so_many_sentences_and_a_damaged_one_is_made_again(
     assert np.array_equal(opened(tiny, tmp_path).vectors(SENTENCES), before)
     assert f"{files[0].name}.damaged-1" in caplog.text
     assert files[0].with_name(f"{files[0].name}.damaged-1").read_bytes() == b"cut off"
+
+
+def test_a_file_changed_after_it_was_opened_is_noticed_when_it_is_used(
+    tiny: Path, tmp_path: Path
+) -> None:
+    store = opened(tiny, tmp_path)
+    before = store.vectors(SENTENCES)
+    (file,) = tmp_path.rglob("*.safetensors")
+    changed = bytearray(file.read_bytes())
+    changed[-1] ^= 1
+    file.write_bytes(changed)
+    assert np.array_equal(store.vectors(SENTENCES), before)
+    assert file.with_name(f"{file.name}.damaged-1").read_bytes() == changed
+
+
+def test_a_block_in_anothers_place_is_encoded_again(tiny: Path, tmp_path: Path) -> None:
+    store = opened(tiny, tmp_path)
+    one, other = store.block(["Rain."]), store.block(["Snow."])
+    first, second = sorted(tmp_path.rglob("blocks/*.safetensors"))
+    first.write_bytes(second.read_bytes())
+    assert np.array_equal(store.block(["Rain."]), one)
+    assert np.array_equal(store.block(["Snow."]), other)
+    assert first.with_name(f"{first.name}.foreign-1").exists()
+
+
+def test_a_disk_that_cannot_hold_the_vectors_is_told_before_any_is_encoded(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(free=10))
+    monkeypatch.setattr(vector_store, "embed", lambda *_, **__: pytest.fail("encoded"))
+    with pytest.raises(PipelineError, match="too small for the vectors of 4 sentences"):
+        opened(tiny, tmp_path).add(SENTENCES)
 
 
 def test_a_stopped_run_keeps_its_finished_files(
