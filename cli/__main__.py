@@ -17,6 +17,7 @@ from cli import (
     params_commands,
     sharing_commands,
     stage_commands,
+    work_commands,
 )
 from cli.console import OUT, configure
 from cli.ending import run_to_its_end
@@ -89,6 +90,7 @@ def build_app() -> typer.Typer:
             app.command(rich_help_panel=panel)(command)
     app.add_typer(experiments_commands.build_app(), rich_help_panel="Look")
     app.add_typer(params_commands.build_app(), rich_help_panel="Set up")
+    app.add_typer(work_commands.build_app(), rich_help_panel="Set up")
     return app
 
 

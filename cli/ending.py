@@ -79,7 +79,7 @@ def _known_trouble(error: BaseException | None) -> PipelineError | None:
         if full or "No space left on device" in str(error):
             return PipelineError(
                 f"the disk is full: {_first_line(error)}.",
-                remedy="free some space (`multicsr doctor` shows what .work takes) and run the "
+                remedy="free some space (`multicsr work list` shows what .work takes) and run the "
                 "same command again; artefacts of earlier runs are untouched.",
             )
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -139,6 +139,8 @@ def run_experiment(
       multicsr experiments run sts --data FOLDER --seeds 42,43,44
       multicsr experiments run my-grid.yaml -S prepare.limit=200
     """
+    from stages.engines.folders import MadeWith
+    from stages.engines.folders import used as in_use
     from stages.experiments.definitions import find_definition
     from stages.experiments.inputs import inputs_folder, make_inputs
     from stages.experiments.planning import Choice
@@ -159,7 +161,8 @@ def run_experiment(
     used = choice.seeds or definition.scale(scale).seeds
     command = _command(name, scale, choice, settings or [])
     facts = {"command": command, "scale": scale, "seeds": list(used), **_machine()}
-    _make(definition, runs, current, facts, again=again)
+    with in_use(inputs, stage="experiments", made_with=MadeWith(), command=command):
+        _make(definition, runs, current, facts, again=again)
 
 
 def _make(

@@ -131,7 +131,7 @@ def _work(folder: Path) -> Iterator[Finding]:
     size = _size(folder / ".work")
     found = f"{gibibytes(size)} of finished shards and checkpoints in .work"
     if size > 10 * GIB:
-        remedy = "delete .work when no stopped run is to be continued."
+        remedy = "`multicsr work list` shows what it is; `multicsr work prune` removes it."
         yield Finding("warn", "work", found, remedy)
     else:
         yield Finding("ok", "work", found if size else "nothing in .work")

@@ -25,7 +25,7 @@ from stages.engines.processes import ALONE, Processes
 from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.training.batches import Batch, Collator, ShuffledBatches
-from stages.training.checkpoints import last_checkpoint, step_of
+from stages.training.checkpoints import failed_writes_told, last_checkpoint, step_of
 from stages.training.curves import LiveCurves
 from stages.training.dev import METRIC, DevEvaluator
 from stages.training.guide import COLUMNS
@@ -96,7 +96,11 @@ def fit(  # noqa: PLR0913 (one argument a part of the run)
         torch.manual_seed(recipe.seed + processes.rank)
     if resumed is not None:
         log.info("train: going on from %s", resumed.name)
-    with progress("Training", total=steps, unit="steps") as advance, no_progress_bars():
+    with (
+        progress("Training", total=steps, unit="steps") as advance,
+        no_progress_bars(),
+        failed_writes_told(folder),
+    ):
         trainer.advance = advance
         advance(0 if resumed is None else step_of(resumed))
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
@@ -111,7 +115,7 @@ def _check_guide(loss: MaskedLoss, triplets: pl.DataFrame) -> None:
         raise PipelineError(
             f"the guide's vectors are those of {len(loss.guide)} triplets, but there are "
             f"{len(triplets)}.",
-            remedy="delete the guide-*.npy files in the work folder's train/, then run again.",
+            remedy="ask the guide about the triplets that are trained on.",
         )
 
 

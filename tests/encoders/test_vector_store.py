@@ -9,7 +9,9 @@ import pytest
 from stages.encoders import vector_store
 from stages.encoders.embedding import embed, load_encoder
 from stages.encoders.vector_store import VectorStore, identity
+from stages.engines.digests import model_digest
 from stages.errors import PipelineError
+from tests.engines.test_disk import Disk
 
 SENTENCES = ["A cat sleeps.", "Rain.", "The committee has not yet decided.", "Rain.", ""]
 
@@ -66,11 +68,11 @@ def test_only_what_is_new_is_encoded(
 def test_another_encoder_has_other_vectors_and_a_copy_the_same(tiny: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
     (copy / "README.md").write_text("a model card")
-    assert identity(copy) == identity(tiny)
+    assert identity(model_digest(copy)) == identity(model_digest(tiny))
     weights = bytearray((copy / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
-    assert identity(copy) != identity(tiny)
+    assert identity(model_digest(copy)) != identity(model_digest(tiny))
 
 
 def test_files_hold_so_many_sentences_and_a_damaged_one_is_made_again(
@@ -82,7 +84,40 @@ def test_files_hold_so_many_sentences_and_a_damaged_one_is_made_again(
     assert len(files) == 2  # four sentences, two a file
     files[0].write_bytes(b"cut off")
     assert np.array_equal(opened(tiny, tmp_path).vectors(SENTENCES), before)
-    assert "is damaged and is encoded again" in caplog.text
+    assert f"{files[0].name}.damaged-1" in caplog.text
+    assert files[0].with_name(f"{files[0].name}.damaged-1").read_bytes() == b"cut off"
+
+
+def test_a_file_changed_after_it_was_opened_is_noticed_when_it_is_used(
+    tiny: Path, tmp_path: Path
+) -> None:
+    store = opened(tiny, tmp_path)
+    before = store.vectors(SENTENCES)
+    (file,) = tmp_path.rglob("*.safetensors")
+    changed = bytearray(file.read_bytes())
+    changed[-1] ^= 1
+    file.write_bytes(changed)
+    assert np.array_equal(store.vectors(SENTENCES), before)
+    assert file.with_name(f"{file.name}.damaged-1").read_bytes() == changed
+
+
+def test_a_block_in_anothers_place_is_encoded_again(tiny: Path, tmp_path: Path) -> None:
+    store = opened(tiny, tmp_path)
+    one, other = store.block(["Rain."]), store.block(["Snow."])
+    first, second = sorted(tmp_path.rglob("blocks/*.safetensors"))
+    first.write_bytes(second.read_bytes())
+    assert np.array_equal(store.block(["Rain."]), one)
+    assert np.array_equal(store.block(["Snow."]), other)
+    assert first.with_name(f"{first.name}.foreign-1").exists()
+
+
+def test_a_disk_that_cannot_hold_the_vectors_is_told_before_any_is_encoded(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(free=10))
+    monkeypatch.setattr(vector_store, "embed", lambda *_, **__: pytest.fail("encoded"))
+    with pytest.raises(PipelineError, match="too small for the vectors of 4 sentences"):
+        opened(tiny, tmp_path).add(SENTENCES)
 
 
 def test_a_stopped_run_keeps_its_finished_files(

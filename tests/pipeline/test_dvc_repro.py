@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,12 @@ def test_changing_gamma_reruns_curate_and_what_follows_only(clone: Path) -> None
     assert ran <= AFTER_CURATE
 
 
+def work_kept(clone: Path, stage: str) -> list[dict[str, Any]]:
+    """Return the plans of a stage's work."""
+    plans = (clone / ".work" / stage).glob("*/plan.json")
+    return [json.loads(plan.read_text(encoding="utf-8")) for plan in plans]
+
+
 def test_a_queued_grid_over_omega_runs_in_temporary_folders(clone: Path) -> None:
     run(clone, "dvc", "exp", "run", "--queue", "--set-param", "generate.omega=0,0.3")
     run(clone, "dvc", "exp", "run", "--run-all")
@@ -91,8 +98,30 @@ def test_a_queued_grid_over_omega_runs_in_temporary_folders(clone: Path) -> None
         r["revs"][0]["data"]["params"]["params.yaml"]["data"]["generate"]["omega"] for r in rows
     }
     assert {0, 0.3} <= omegas
+    # What they computed is kept in the project's own folder, not in those that are gone.
+    kept = work_kept(clone, "generate")
+    assert {0.0, 0.3} <= {plan["settings"]["generate.omega"] for plan in kept}
+    assert not list((clone / ".dvc/tmp/exps").rglob(".work"))
     metrics = rows[0]["revs"][0]["data"]["metrics"]
     assert set(metrics["reports/metrics.json"]["data"]["mean"]) == {"base", "trained", "gain"}
+
+
+def test_the_command_line_goes_on_with_what_dvc_has_computed(clone: Path) -> None:
+    shards = {path: path.stat().st_mtime_ns for path in (clone / ".work").rglob("shard-*.parquet")}
+    output = run(clone, sys.executable, "-m", "cli", "generate", "--triplets", "again.parquet")
+    assert output == ""
+    assert (clone / "again.parquet").read_bytes() == (clone / "data/triplets.parquet").read_bytes()
+    (clone / "again.parquet").unlink()
+    after = {path: path.stat().st_mtime_ns for path in (clone / ".work").rglob("shard-*.parquet")}
+    assert after == shards
+
+
+def test_work_is_listed_as_used_by_the_settings_of_the_project(clone: Path) -> None:
+    lines = run(clone, sys.executable, "-m", "cli", "work", "list", "--json").splitlines()
+    records = [json.loads(line) for line in lines]
+    for stage in ("generate", "score", "guide", "vectors"):
+        used = [record for record in records if record["stage"] == stage and record["used_today"]]
+        assert used, [record["difference"] for record in records if record["stage"] == stage]
 
 
 def test_metrics_and_plots_are_declared(clone: Path) -> None:
