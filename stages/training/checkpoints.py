@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import pickle
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from stages.engines.digests import path_digest
 
 log = logging.getLogger(__name__)
+
+STATES = ("*.pt", "*.pth")
+"""Files of optimiser, schedule and random generators."""
 
 
 def fingerprint(*parts: object) -> str:
@@ -36,12 +40,13 @@ def weights_digest(folder: Path) -> str:
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint in ``folder``, and delete any that was cut short.
 
-    The trainer writes its state last, so a checkpoint without a readable one is incomplete.
+    The trainer writes its state last, so a checkpoint without a readable one is incomplete; so is
+    one whose other states are not tensors and numbers alone.
     """
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
         if _is_whole(checkpoint):
             return checkpoint
-        log.warning("train: %s is incomplete and is deleted", checkpoint)
+        log.warning("train: %s is incomplete or damaged and is deleted", checkpoint)
         shutil.rmtree(checkpoint)
     return None
 
@@ -49,7 +54,20 @@ def last_checkpoint(folder: Path) -> Path | None:
 def _is_whole(checkpoint: Path) -> bool:
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
+        return False
+    return all(_is_plain(file) for kind in STATES for file in sorted(checkpoint.glob(kind)))
+
+
+def _is_plain(file: Path) -> bool:
+    """Say whether the saved state holds tensors and numbers only; no other object is ever made."""
+    import torch
+    from transformers.trainer_pt_utils import safe_globals
+
+    try:
+        with safe_globals():
+            torch.load(file, map_location="meta", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         return False
     return True
 
