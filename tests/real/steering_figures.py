@@ -18,7 +18,8 @@ from tests.curation.steering import ATTACKS, PLAIN, attacked
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("likelihood", "expectation", "generate")
-PLACES = ("premise", "answer", "both")
+PLACES = ("premise", "both")
+"""A premise comes from outside; an answer comes to hold the text when the model copies it."""
 BATCH = 32
 
 
@@ -72,9 +73,14 @@ def lifts(model: LanguageModel, pairs: Sequence[Pair], method: str) -> pl.DataFr
     return pl.DataFrame(rows)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the table of each method to standard output, as tab-separated values."""
     pairs = sample(int(sys.argv[1]))
     model = load_language_model(ROOT / "models/llm", dtype="auto")
     for method in sys.argv[2:] or METHODS:
-        table = lifts(model, pairs, method)
-        table.write_csv(f"/tmp/security-steering-{method}.tsv", separator="\t")
+        sys.stdout.write(lifts(model, pairs, method).write_csv(separator="\t", float_precision=3))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
