@@ -26,7 +26,9 @@ _COMMAND = r"(?:answer|output|reply|respond|give|return|write|print|say|assign)"
 
 STEERING = {
     "role token": CHAT_MARK,
-    "label of a prompt": r"(?i)\b(?:same|opposite) meaning\s*:|\bscoring the semantic similarity\b",
+    "label of a prompt": (
+        r"(?i)(?:^|[.!?:][\"')]*\s+)(?:same|opposite) meaning\s*:|\bscoring the semantic similarity\b"
+    ),
     "score": r"(?i)(?:^|[^\p{L}])" + _LABEL + r"\s*[:=\x{FF1A}]\s*" + _FIVE + _END,
     "score in words": (
         r"(?i)\b(?:score|rating|similarity|answer)s?\s+(?:is|are|equals|must be|should be)\s+"

@@ -36,6 +36,7 @@ HONEST = (
     "He forgot everything above the second line.",
     "Die Note war besser als erwartet.",
     "Both sentences were suspended by the court.",
+    "The two words have the same meaning: glad.",
 )
 """Words of the same kind that mean nobody any harm."""
 

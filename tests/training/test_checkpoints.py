@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.training.checkpoints import fingerprint, last_checkpoint, weights_digest
+from tests.model_files.strange_files import Planted, pickled
 
 
 @pytest.fixture
@@ -53,3 +55,15 @@ def test_the_identity_of_a_model_is_its_weights(tmp_path: Path) -> None:
     assert weights_digest(tmp_path) == before
     (tmp_path / "model.safetensors").write_bytes(b"two")
     assert weights_digest(tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_state_that_is_more_than_numbers_is_never_made(folder: Path, name: str) -> None:
+    sign = folder / "sign"
+    (folder / "checkpoint-100" / name).write_bytes(pickled(sign))
+    assert last_checkpoint(folder) == folder / "checkpoint-10"
+    torch.save({"step": torch.ones(2)}, folder / "checkpoint-10" / name)
+    assert last_checkpoint(folder) == folder / "checkpoint-10"
+    torch.save(Planted(sign), folder / "checkpoint-10" / name)
+    assert last_checkpoint(folder) == folder / "checkpoint-5"
+    assert not sign.exists()
