@@ -27,7 +27,8 @@ _COMMAND = r"(?:answer|output|reply|respond|give|return|write|print|say|assign)"
 STEERING = {
     "role token": CHAT_MARK,
     "label of a prompt": (
-        r"(?i)(?:^|[.!?:][\"')]*\s+)(?:same|opposite) meaning\s*:|\bscoring the semantic similarity\b"
+        r"(?i)(?:^|[.!?:][\"')]*\s+)(?:same|opposite) meaning\s*:"
+        r"|\bscoring the semantic similarity\b"
     ),
     "score": r"(?i)(?:^|[^\p{L}])" + _LABEL + r"\s*[:=\x{FF1A}]\s*" + _FIVE + _END,
     "score in words": (

@@ -22,7 +22,7 @@ def repeating(kind: str, code: int) -> Behaviour:
     """Answer with what was sent, the key included."""
 
     def answer(exchange: Exchange, prompt: str) -> None:
-        said = f"{exchange.headers['Authorization']} {KEY[:12]} x-api-key: {KEY} " + KEY * 30
+        said = f"{exchange.headers['Authorization']} x-api-key: {KEY} " + KEY * 30
         exchange.send(json.dumps({"error": {"message": said}}), status=code, kind=kind)
 
     return answer
