@@ -15,7 +15,7 @@ MOST_VALUES = 100_000
 """Values, those counted again that are referred to again."""
 
 
-class UnreadableYaml(YAMLError):  # type: ignore[misc]  # noqa: N818  (named like its parent's kin)
+class UnreadableYaml(YAMLError):  # noqa: N818  (named like its parent's kin)
     """YAML that is none, or that nobody needs; its text is one line."""
 
 
