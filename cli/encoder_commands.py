@@ -171,6 +171,8 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
     """Return sentences and vectors when ``corpus`` was made by `encode`, else None."""
     import polars as pl
 
+    from stages.tables import UNREADABLE
+
     if corpus.suffix.lower() != ".parquet" or not corpus.is_file():
         return None
     try:
@@ -179,7 +181,7 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
         table = pl.read_parquet(corpus, columns=["sentence", "embedding"])
         width = len(table["embedding"][0]) if len(table) else 0
         vectors = table["embedding"].cast(pl.Array(pl.Float32, width)).to_numpy()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise PipelineError(
             f"{corpus} cannot be read as the result of `encode`: {str(error).splitlines()[0]}",
             remedy="encode the corpus again.",

@@ -52,6 +52,9 @@ CURATED: Schema = SCORED
 REJECTED: Schema = {**SCORED, "reason": pl.String}
 
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What comes of reading a damaged file: polars panics on some, which is no Exception."""
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet program would run, in full width too."""
 
@@ -105,7 +108,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
         )
     try:
         table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {error}",
             remedy="delete the file and run the stage that makes it again.",
