@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.pace import Pace
+from cli.wording import lines_of
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class _Handler(logging.Handler):
             line.append(f"{time.strftime('%H:%M:%S')} {record.name} ", style="dim")
         if style := STYLES.get(record.levelno):
             line.append(f"{record.levelname.lower()}: ", style=style)
-        line.append(self.format(record))
+        line.append(lines_of(self.format(record)))
         ERR.print(line, soft_wrap=not ERR.is_terminal)
 
 

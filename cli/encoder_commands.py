@@ -72,7 +72,8 @@ def similarity(
     """Say how similar two sentences are: the cosine of their vectors.
 
     1 means the same to the encoder, about 0 unrelated. With --pairs the
-    result is tab-separated: cosine, sentence1, sentence2.
+    result is tab-separated: cosine, sentence1, sentence2; what a spreadsheet
+    program would run has a quotation mark in front.
 
     [bold]Examples[/]
 
@@ -88,11 +89,14 @@ def similarity(
             "similarity takes either two sentences or --pairs FILE.",
             remedy='put each sentence in quotes: multicsr similarity "One." "Another."',
         )
+    from stages.tables import spreadsheet_cell
+
     table = _read_pairs(pairs)
     vectors = _vectors([*table["sentence1"], *table["sentence2"]], model=model, batch=batch)
     cosines = (vectors[: len(table)] * vectors[len(table) :]).sum(axis=1)
     sys.stdout.write("cosine\tsentence1\tsentence2\n")
-    for cosine, (one, other) in zip(cosines, table.iter_rows(), strict=True):
+    for cosine, pair in zip(cosines, table.iter_rows(), strict=True):
+        one, other = map(spreadsheet_cell, pair)
         sys.stdout.write(f"{cosine:.4f}\t{one}\t{other}\n")
 
 
@@ -167,6 +171,8 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
     """Return sentences and vectors when ``corpus`` was made by `encode`, else None."""
     import polars as pl
 
+    from stages.tables import UNREADABLE
+
     if corpus.suffix.lower() != ".parquet" or not corpus.is_file():
         return None
     try:
@@ -175,7 +181,7 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
         table = pl.read_parquet(corpus, columns=["sentence", "embedding"])
         width = len(table["embedding"][0]) if len(table) else 0
         vectors = table["embedding"].cast(pl.Array(pl.Float32, width)).to_numpy()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise PipelineError(
             f"{corpus} cannot be read as the result of `encode`: {str(error).splitlines()[0]}",
             remedy="encode the corpus again.",

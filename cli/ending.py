@@ -23,6 +23,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from cli.console import ERR
+from cli.wording import lines_of
 from stages.errors import PipelineError
 
 INTERRUPTED, TERMINATED, BROKEN_PIPE, FAULT = 130, 143, 141, 70
@@ -103,7 +104,7 @@ def _where_help_is(error: TyperException) -> str:
 
 def _say(kind: str, message: str, *, style: str = "bold red") -> None:
     with contextlib.suppress(OSError):
-        line = Text(f"{kind}: ", style=style).append(message, style="not bold default")
+        line = Text(f"{kind}: ", style=style).append(lines_of(message), style="not bold default")
         ERR.print(line, soft_wrap=not ERR.is_terminal)
 
 

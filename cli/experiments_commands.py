@@ -249,14 +249,15 @@ def _seeds(given: str | None) -> tuple[int, ...]:
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
+
+    from stages.documents import load_yaml
 
     settings = {}
     for text in given:
         key, equals, value = text.partition("=")
         try:
-            settings[key] = YAML(typ="safe").load(value)
+            settings[key] = load_yaml(value)
         except YAMLError:
             equals = ""
         if not equals:

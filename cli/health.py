@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cli import machine
 from cli.profiles import committed
@@ -173,7 +173,8 @@ def _models(folder: Path) -> Iterator[Finding]:
             found = f"{present}, but params.yaml names {wanted}"
             yield Finding("warn", f"model {name}", found, "run `dvc repro fetch`.")
         else:
-            yield Finding("ok", f"model {name}", present)
+            pinned = _pinned(folder / "models" / name)
+            yield Finding("ok", f"model {name}", present + pinned)
 
 
 def _wanted_model(folder: Path, name: str) -> str | None:
@@ -188,10 +189,24 @@ def _wanted_model(folder: Path, name: str) -> str | None:
 
 
 def _present_model(folder: Path) -> str | None:
+    reference = _source(folder).get("reference")
+    return None if reference is None else str(reference)
+
+
+def _pinned(folder: Path) -> str:
+    """Say what the model was held against when it was fetched, and the digest of its files."""
+    source = _source(folder)
+    checked = f"; sha256 {str(source['sha256'])[:16]}... checked" if source.get("sha256") else ""
+    _, mark, digest = str(source.get("identity", "")).rpartition("#")
+    return f"{checked}; files {digest}" if mark else checked
+
+
+def _source(folder: Path) -> dict[str, Any]:
     try:
-        return str(json.loads((folder / "source.json").read_text(encoding="utf-8"))["reference"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return source if isinstance(source, dict) else {}
 
 
 def _encoder(folder: Path) -> Iterator[Finding]:

@@ -31,6 +31,15 @@ def printable(text: str) -> str:
     return text.translate(CONTROL_CHARACTERS)
 
 
+def lines_of(text: str) -> str:
+    r"""Return ``text`` with its line breaks, but without any other sign that steers a terminal.
+
+    >>> lines_of("a file called \x1b]0;owned\x07\n  remedy: none")
+    'a file called \ufffd]0;owned\ufffd\n  remedy: none'
+    """
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def duration(seconds: float) -> str:
     """Say ``seconds`` in the units a person would use.
 

@@ -22,6 +22,8 @@ REMEDIES = {
     "empty": "try other generate.prompts, or a greater language model (models.llm).",
     "unfinished": "raise generate.max_new_tokens.",
     "prompt_leftover": "try other generate.prompts, or a greater language model (models.llm).",
+    "steers_judge": "look at the sentences (`multicsr inspect --reason steers_judge`): they hold "
+    "instructions to a judge.",
     "copies_premise": "raise generate.temperature or generate.omega.",
     "contradiction_repeats_entailment": "raise generate.temperature or generate.omega.",
     "score_unreadable": "set another score.method; likelihood always gives a number.",

@@ -4,15 +4,16 @@ No setting has a default here: params.yaml shows every value in force.
 """
 
 import difflib
+import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.documents import load_yaml
 from stages.errors import PipelineError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -42,10 +43,16 @@ def _with_places(template: str) -> str:
     return template
 
 
+SHOWN = 120
+"""Characters of a faulty value in an error."""
+
+
 class Section(BaseModel):
     """Unknown keys are typing errors, and a loaded value never changes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     def by_key(self, section: str, *, without: Container[str] = ()) -> dict[str, object]:
         """Return the settings of this section as JSON values by their full key."""
@@ -350,7 +357,7 @@ def read_yaml(path: Path) -> Any:
         PipelineError: When the file is missing or is not YAML text.
     """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PipelineError(
             f"{path} cannot be read: {error.strerror}.",
@@ -389,7 +396,15 @@ def _faults(error: ValidationError) -> Iterator[str]:
             case "extra_forbidden":
                 yield f"{key}: no such setting{_nearest(key)}"
             case _:
-                yield f"{key} = {fault['input']!r}: {fault['msg']}"
+                yield f"{key} = {_shown(fault['input'])}: {fault['msg']}"
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a faulty value, without a password or key that an address holds."""
+    text = repr(value)
+    if "://" in text:
+        text = re.sub(r"[?#].*", "...", re.sub(r"//[^/\s]*@", "//...@", text))
+    return text if len(text) <= SHOWN else text[:SHOWN] + " ..."
 
 
 def _nearest(key: str) -> str:

@@ -49,7 +49,12 @@ CODE = {
     "nli": ("stages.judges.by_entailment",),
 }
 """What shapes each judge's scores besides its weights and settings, and ``COMMON_CODE``."""
-COMMON_CODE = ("stages.curation.flaws", "stages.equations.similarity_scores", "stages.score")
+COMMON_CODE = (
+    "stages.curation.flaws",
+    "stages.curation.steering",
+    "stages.equations.similarity_scores",
+    "stages.score",
+)
 ALIKE = 4.5
 """Score from which two sentences count as alike in the metrics."""
 UNSCORED = Judgement(score=None, answer="")

@@ -36,7 +36,7 @@ from stages.params import TrainParams
 from stages.progress import Progress, silent
 from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json
 from stages.training.card import Origin, model_card
-from stages.training.checkpoints import STATES, sole_use, weights_digest
+from stages.training.checkpoints import WEIGHTS_KEPT, sole_use, weights_digest
 from stages.training.dev import DevEvaluator
 from stages.training.guide import guide_vectors
 from stages.training.heads import CLS_MLP, add_heads
@@ -198,7 +198,8 @@ def _origin(preparation: Path, curation: Path, origins: Path) -> Origin:
 def _check_space(model: torch.nn.Module, checkpoints: Path, encoder: Path) -> None:
     """Check that the checkpoints of a run fit beside one another, and the encoder at its end."""
     weights = 4 * sum(parameter.numel() for parameter in model.parameters())
-    require_space(checkpoints, CHECKPOINTS * STATES * weights, purpose="the checkpoints of train")
+    kept = CHECKPOINTS * WEIGHTS_KEPT * weights
+    require_space(checkpoints, kept, purpose="the checkpoints of train")
     require_space(encoder.parent, weights, purpose="the trained encoder")
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from stages.corpora.text_files import BOM, require_file, require_text
 from stages.errors import PipelineError
+from stages.tables import UNREADABLE
 
 Separator = Literal[",", "\t"]
 
@@ -34,7 +35,7 @@ def read_delimited(path: Path, *, separator: Separator) -> pl.DataFrame:
             empty_string_is_null=False,
             glob=False,
         ).fill_null("")
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise PipelineError(
             _first_fault(path, separator) or f"{path} cannot be read as a table: {error!s:.200}.",
             remedy="mend the line; a field that holds the separator must be quoted in .csv, and "

@@ -15,6 +15,7 @@ import polars as pl
 from stages.corpora.delimited import Separator, read_delimited
 from stages.corpora.text_files import read_lines, require_file
 from stages.errors import PipelineError
+from stages.tables import UNREADABLE
 
 NAMES_SHOWN = 12
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -92,7 +93,7 @@ def _from_parquet(path: Path, column: str | None) -> pl.Series:
                 remedy="name the column that holds the sentences, or write it as strings.",
             )
         return scan.select(pl.col(name).cast(pl.String).fill_null("")).collect().to_series()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {_one_line(error)}.",
             remedy="write the file again, or name it after what it really is.",
@@ -159,4 +160,4 @@ def _checked_column(place: Path | str, column: str | None, names: Collection[str
 
 
 def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".")
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

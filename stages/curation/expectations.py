@@ -152,6 +152,7 @@ def _kept_text(limits: Limits) -> list[Check]:
         _never("curated", "copies_premise", "what was written differs from the premise"),
         _never("curated", "repeats_itself", "entailment and contradiction differ"),
         _never("curated", "prompt_leftover", "nothing of the prompt is left in the text"),
+        _never("curated", "steers_judge", "no text talks to the judge"),
     ]
 
 

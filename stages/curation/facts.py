@@ -15,6 +15,7 @@ from stages.curation.flaws import (
     repeats_itself_expression,
 )
 from stages.curation.rules import TOLERANCE
+from stages.curation.steering import steers_judge_expression
 from stages.errors import PipelineError
 from stages.tables import Schema
 
@@ -32,6 +33,7 @@ def curated_facts(
         "copies_premise": copies_premise_expression(),
         "repeats_itself": repeats_itself_expression(),
         "prompt_leftover": leftover_expression(),
+        "steers_judge": steers_judge_expression() & ~leftover_expression(),
         "repeated_elsewhere": _repeated_elsewhere(curated),
         "other_script": _other_script(script),
         "too_many_samples": pl.int_range(pl.len()).over("id") >= triplets_per_premise,

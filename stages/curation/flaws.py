@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from stages.curation.steering import CHAT_MARK, steers_judge_expression
+
 WRITTEN = ("entailment", "contradiction")
 
 # Curly quotes and dashes are written as \x{2019} and so on: they are easily mistaken for others.
@@ -27,9 +29,7 @@ class Leftover(NamedTuple):
 # Each is tied to a place in the answer or to a form that prose does not have, and none holds when
 # the premise itself speaks that way: losing a good triplet costs as much as keeping a bad one.
 LEFTOVERS = {
-    "role token": Leftover(
-        r"<\|[\w ]*(?:\|>|$)|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
-    ),
+    "role token": Leftover(CHAT_MARK),
     "unfilled slot": Leftover(r"\{\w+\}|\[(?:insert|your|sentence)\b[^\]]*\]|```"),
     "label of the prompt": Leftover(
         r"(?i)^[\W_]*(?:(?:new|original|input|output|rewritten|revised|paraphrased|given) sentence"
@@ -93,6 +93,7 @@ def flaw_expression() -> pl.Expr:
         "empty": any_written(_is_empty),
         "unfinished": ~(pl.col("entailment_finished") & pl.col("contradiction_finished")),
         "prompt_leftover": leftover_expression(),
+        "steers_judge": steers_judge_expression(),
         "copies_premise": copies_premise_expression(),
         "contradiction_repeats_entailment": repeats_itself_expression(),
     }

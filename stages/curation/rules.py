@@ -11,6 +11,7 @@ REASONS = (
     "empty",
     "unfinished",
     "prompt_leftover",
+    "steers_judge",
     "copies_premise",
     "contradiction_repeats_entailment",
     "score_unreadable",

@@ -13,6 +13,7 @@ from stages.encoders.poolers import AUTO, pooler_of, repool, warn_of_wrong_poole
 from stages.encoders.quiet import no_progress_bars
 from stages.engines.hardware import device, resolve_dtype
 from stages.errors import PipelineError
+from stages.model_files.trust import require_trusted
 
 log = logging.getLogger(__name__)
 
@@ -100,18 +101,15 @@ def check_folder(path: Path) -> None:
     """Check that ``path`` looks like an encoder that can be loaded.
 
     Raises:
-        PipelineError: When it is no folder, or lacks safetensors or a tokenizer.
+        PipelineError: When it is no folder, holds pickled weights or names code of its own, or
+            lacks safetensors or a tokenizer.
     """
     if not path.is_dir():
         raise PipelineError(
             f"{path} is not a folder, so there is no encoder to load.",
             remedy="run `dvc repro fetch` first, or mend the path.",
         )
-    if pickled := _pickled_only(path):
-        raise PipelineError(
-            f"{pickled} holds pickled weights and no safetensors; pickles can run code.",
-            remedy="take a revision of the model that ships model.safetensors.",
-        )
+    require_trusted(path)
     if next(path.rglob("*.safetensors"), None) is None:
         raise PipelineError(
             f"{path} holds no .safetensors file, so there are no weights to load.",
@@ -153,11 +151,3 @@ def _declared_vocabulary(path: Path) -> str:
         return str(declared["vocab_file"])
     except (OSError, ValueError, KeyError, TypeError):
         return TOKENIZER_FILES[0]
-
-
-def _pickled_only(path: Path) -> Path | None:
-    """Return the first folder with pytorch_model*.bin and without safetensors beside it."""
-    for weights in sorted(path.rglob("pytorch_model*.bin")):
-        if not any(weights.parent.glob("*.safetensors")):
-            return weights.parent
-    return None

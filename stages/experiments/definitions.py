@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.documents import load_yaml
 from stages.errors import PipelineError
 
 Value = bool | int | float | str | None | list[str]
@@ -253,7 +253,7 @@ def parse_definition(text: str, *, name: str, place: str = "") -> Definition:
     place = place or f"stages/experiments/catalogue/{name}.yaml"
     remedy = "mend the file; stages/experiments/definitions.py says what each key means."
     try:
-        values = YAML(typ="safe").load(text)
+        values = load_yaml(text)
     except YAMLError as error:
         raise PipelineError(f"{place} is not YAML: {error}", remedy=remedy) from error
     if not isinstance(values, Mapping):

@@ -10,7 +10,7 @@ import polars as pl
 from stages.experiments.definitions import Definition
 from stages.experiments.findings import Finding, findings, overall
 from stages.experiments.tabulating import Measured, shown, tabulated
-from stages.tables import read_json, replacing, write_json
+from stages.tables import read_json, replacing, spreadsheet_cell, write_json
 
 RECORD, TABLE, FIGURES, PLOT = "record.json", "table.md", "table.tsv", "plot.svg"
 DONE, FAILED, OPEN = "done", "failed", "open"
@@ -62,7 +62,10 @@ def write_results(folder: Path, definition: Definition, record: Mapping[str, Any
     if measured and definition.columns:
         table = tabulated(measured, definition.columns, base=definition.base_row)
         with replacing(folder / FIGURES) as temporary:
-            rounded = table.with_columns(pl.selectors.float().round(6))
+            rounded = table.with_columns(
+                pl.selectors.float().round(6),
+                pl.Series("row", map(spreadsheet_cell, table["row"]), dtype=pl.String),
+            )
             rounded.write_csv(temporary, separator="\t")
     if measured and definition.chart is not None:
         from stages.experiments.charting import plot

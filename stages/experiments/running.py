@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.documents import load_yaml
 from stages.errors import PipelineError
 from stages.experiments.definitions import OUTPUT, Value
 from stages.experiments.planning import Run, override
@@ -112,7 +112,7 @@ def settings_kept(path: Path, *, ours: Mapping[str, Value]) -> Iterator[None]:
 def settings_of(path: Path) -> dict[str, Value]:
     """Return every setting in ``path`` by its full key; none where it is no YAML."""
     try:
-        return dict(flat(YAML(typ="safe").load(path.read_text(encoding="utf-8"))))
+        return dict(flat(load_yaml(path.read_text(encoding="utf-8"))))
     except (YAMLError, UnicodeDecodeError):
         return {}
 

@@ -31,6 +31,7 @@ from stages.experiments.running import (
     run_pipeline,
 )
 from stages.progress import Progress, silent
+from stages.tables import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Session:
             try:
                 table = pl.read_parquet(io.BytesIO(read(self.definition.cases.file)))
                 result["cases"] = cases_of(self.definition, table)
-            except (OSError, pl.exceptions.PolarsError) as error:
+            except UNREADABLE as error:
                 raise PipelineError(
                     f"the run has no readable {self.definition.cases.file}: {error}",
                     remedy="run the experiment again; see its log for what went wrong.",

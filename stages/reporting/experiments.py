@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from stages.tables import text_of_cell
+
 TABLE_ROWS = 60
 CELL_CHARACTERS = 160
 LARGEST_PLOT = 400_000
@@ -198,7 +200,7 @@ def _rounded(cell: str) -> str:
 
 
 def _fitted(cells: list[str], width: int) -> tuple[str, ...]:
-    return tuple(cells + [""] * (width - len(cells)))
+    return (*map(text_of_cell, cells), *[""] * (width - len(cells)))
 
 
 def _plot(path: Path, faults: list[str]) -> str | None:

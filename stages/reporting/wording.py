@@ -18,6 +18,7 @@ REASONS = {
     "empty": "the model wrote nothing",
     "unfinished": "the answer ran into the length limit",
     "prompt_leftover": "a piece of the prompt is left in the answer",
+    "steers_judge": "a text talks to the judge, such as by naming a score",
     "copies_premise": "the answer repeats the premise",
     "contradiction_repeats_entailment": "both answers are the same sentence",
     "score_unreadable": "the judge gave no readable score",

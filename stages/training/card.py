@@ -143,6 +143,7 @@ def _data(origin: Origin, facts: Mapping[str, object]) -> dict[str, object]:
 def _references(origin: Origin) -> dict[str, object]:
     return {
         f"{name} reference": model["reference"]
+        + (f", sha256 {model['sha256']}" if model.get("sha256") else "")
         for name, model in origin.models.items()
         if model.get("reference")
     }

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,11 @@ from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-
+STATES = ("*.pt", "*.pth")
+"""Files of optimiser, schedule and random generators."""
 SIGNS_OF_A_FAILED_WRITE = ("inline_container", "iostream error", "No space left", "I/O error")
 """In messages; torch writes through a stream that forgets why it failed."""
-STATES = 3
+WEIGHTS_KEPT = 3
 """What a checkpoint holds of each weight: itself, and AdamW's two averages."""
 
 
@@ -76,12 +78,13 @@ def weights_digest(folder: Path) -> str:
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint in ``folder``, and delete any that was cut short.
 
-    The trainer writes its state last, so a checkpoint without a readable one is incomplete.
+    The trainer writes its state last, so a checkpoint without a readable one is incomplete; so is
+    one whose other states are not tensors and numbers alone.
     """
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
         if _is_whole(checkpoint):
             return checkpoint
-        log.warning("train: %s is incomplete and is deleted", checkpoint)
+        log.warning("train: %s is incomplete or damaged and is deleted", checkpoint)
         shutil.rmtree(checkpoint)
     return None
 
@@ -89,7 +92,22 @@ def last_checkpoint(folder: Path) -> Path | None:
 def _is_whole(checkpoint: Path) -> bool:
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
+        return False
+    return all(_is_plain(file) for kind in STATES for file in sorted(checkpoint.glob(kind)))
+
+
+def _is_plain(file: Path) -> bool:
+    """Say whether the saved state holds tensors and numbers only; no other object is ever made."""
+    import torch
+    from transformers.trainer_pt_utils import safe_globals
+
+    try:
+        with safe_globals(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a pickle of another version, which is refused
+            torch.load(file, map_location="meta", weights_only=True)
+    except Exception:
+        # Of a damaged or hostile file a reader may raise anything; it is of no use then.
         return False
     return True
 

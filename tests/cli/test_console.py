@@ -44,3 +44,14 @@ def test_warnings_are_marked_and_text_is_taken_as_it_is(
     loud.setLevel(logging.DEBUG)
     loud.info("chatter")
     assert capsys.readouterr().err == "warning: [bold]shard[/bold] is damaged\n"
+
+
+def test_what_is_said_steers_no_terminal(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    logging.getLogger("stages.x").warning("%s is odd\n  said twice", "a\x1b]0;owned\x07\x9b31mb")
+    told = "a\ufffd]0;owned\ufffd\ufffd31mb"
+    assert capsys.readouterr().err == f"warning: {told} is odd\n  said twice\n"
+    code, _, err = run("encode", "no\x1b[2Jfile.txt", "--out", "x.npy")
+    assert code == 2
+    assert "\x1b" not in err
+    assert "no\ufffd[2Jfile.txt" in err

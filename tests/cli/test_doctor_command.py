@@ -118,3 +118,14 @@ def test_the_page_fits_80_columns(run: Run, healthy: Path) -> None:
     lines = run("doctor").out.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("ok    disk") for line in lines)
+
+
+def test_what_a_model_was_held_against_is_shown(run: Run, healthy: Path) -> None:
+    folder = healthy / "models/llm"
+    source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    pins = {"sha256": "0123456789abcdef" * 4, "identity": source["reference"] + "#89abcdef01234567"}
+    (folder / "source.json").write_text(json.dumps(source | pins), encoding="utf-8")
+    _, found = findings(run)
+    shown = found["model llm"]["found"]
+    assert shown.startswith(source["reference"])
+    assert shown.endswith("; sha256 0123456789abcdef... checked; files 89abcdef01234567")

@@ -248,3 +248,18 @@ def test_a_character_cut_off_at_the_end_is_found(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("na\u00efve caf\u00e9".encode()[:-1])
     assert complaint(path, None).startswith("a.txt is not UTF-8 text: byte 11 (line 1) is c3")
+
+
+def test_a_parquet_file_that_polars_panics_on_is_one_clear_error(tmp_path: Path) -> None:
+    """One byte after the other is changed; a panic of polars is no Exception and would get out."""
+    path = tmp_path / "s.parquet"
+    pl.DataFrame({"text": ["One.", None, "three"], "n": [1, 2, 3]}).write_parquet(path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(4, len(whole) - 8):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :])
+        try:
+            read_sentences(path, column="text")
+        except PipelineError:
+            refused += 1
+    assert refused > 100

@@ -66,7 +66,7 @@ def test_a_row_whose_sentences_are_alike_does_not_repeat_another_row() -> None:
 def test_missing_text_and_scores_are_no_fact_of_their_own() -> None:
     table = curated(4, entailment=None, contradiction=None, entailment_score=None)
     facts = curated_facts(table, gamma=1.0, triplets_per_premise=1, script="Latin")
-    assert facts.select(pl.col(pl.Boolean).is_null().any()).row(0) == (False,) * 9
+    assert facts.select(pl.col(pl.Boolean).is_null().any()).row(0) == (False,) * 10
     assert facts["scores_finite"].to_list() == [True, True, True, False]
 
 

@@ -123,7 +123,6 @@ def test_honest_sentences_pass(text: str) -> None:
         ("2) The pact is dead.", "1) The pact lives."),
         ("He got a sentence of ten years.", "The sentence means ten years in prison."),
         ("Shorten the second sentence.", "Rewrite the second sentence so that it is brief."),
-        ("It ends in <|im_end|> here.", "Here it ends in <|im_end|>."),
     ],
 )
 def test_a_premise_that_speaks_that_way_excuses_the_answer(premise: str, answer: str) -> None:

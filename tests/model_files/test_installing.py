@@ -8,6 +8,7 @@ import pytest
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.model_files.installing import install
+from tests.model_files.strange_files import pickled, safetensors
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -27,15 +28,15 @@ def installed(text: str, folder: Path, *, sha256: str | None = None) -> dict[str
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "model.safetensors").write_bytes(safetensors())
     (folder / "config.json").write_text("{}")
     return folder
 
 
 def test_a_local_folder_is_copied_and_its_content_identified(tmp_path: Path, model: Path) -> None:
     first = installed(f"path:{model}", tmp_path / "models/base")
-    assert (tmp_path / "models/base/model.safetensors").read_bytes() == b"weights"
-    (model / "model.safetensors").write_bytes(b"other weights")
+    assert (tmp_path / "models/base/model.safetensors").read_bytes() == safetensors()
+    (model / "model.safetensors").write_bytes(safetensors(data=bytes(range(8))))
     assert installed(f"path:{model}", tmp_path / "models/base")["identity"] != first["identity"]
 
 
@@ -50,14 +51,25 @@ def test_a_failed_install_leaves_the_old_model_whole(tmp_path: Path, model: Path
 
 def test_pickled_weights_are_refused_by_name(tmp_path: Path, model: Path) -> None:
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    with pytest.raises(PipelineError, match=r"pytorch_model\.bin, which runs code"):
+    with pytest.raises(PipelineError, match=r"pytorch_model\.bin; only safetensors"):
         installed(f"path:{model}", tmp_path / "models/base")
 
 
-def test_pickled_weights_beside_safetensors_are_left_behind(tmp_path: Path, model: Path) -> None:
-    (model / "pytorch_model.bin").write_bytes(b"pickle")
+def test_pickles_and_code_beside_safetensors_are_left_behind(tmp_path: Path, model: Path) -> None:
+    for name in ("pytorch_model.bin", "optimizer.pt", "modeling.py"):
+        (model / name).write_bytes(pickled(tmp_path / "sign"))
     installed(f"path:{model}", tmp_path / "models/base")
-    assert not list((tmp_path / "models").rglob("*.bin"))
+    left = {path.name for path in (tmp_path / "models/base").iterdir()}
+    assert left == {"model.safetensors", "config.json", "source.json"}
+    assert not (tmp_path / "sign").exists()
+
+
+def test_a_link_out_of_the_folder_brings_nothing_along(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "secret").write_text("of the user")
+    (model / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(PipelineError, match=r"README\.md is a link that leaves the folder"):
+        installed(f"path:{model}", tmp_path / "models/base")
+    assert not (tmp_path / "models/base").exists()
 
 
 def test_a_model_that_brings_code_is_refused(tmp_path: Path, model: Path) -> None:
@@ -69,14 +81,18 @@ def test_a_model_that_brings_code_is_refused(tmp_path: Path, model: Path) -> Non
 def test_a_gguf_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m/model.gguf").write_bytes(b"<html>")
-    with pytest.raises(PipelineError, match=r"not a GGUF file: it begins with b'<htm'"):
+    with pytest.raises(
+        PipelineError, match=r"not a GGUF file that can be trusted: it begins with b'<htm'"
+    ):
         installed(f"path:{tmp_path / 'm'}", tmp_path / "models/llm")
 
 
 def test_a_truncated_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m/model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 20)
-    with pytest.raises(PipelineError, match=r"model\.gguf could not be converted"):
+    with pytest.raises(
+        PipelineError, match=r"model\.gguf is not a GGUF file that can be trusted: it claims"
+    ):
         installed(f"path:{tmp_path / 'm'}", tmp_path / "models/llm")
 
 
@@ -95,7 +111,7 @@ def test_the_hubs_cache_serves_a_pinned_revision_without_network(
     _cut_off(monkeypatch, tmp_path / "hub")
     source = installed(f"hub:org/name@{COMMIT}", tmp_path / "models/base")
     assert source["reference"] == f"hub:org/name@{COMMIT}"
-    assert (tmp_path / "models/base/model.safetensors").read_bytes() == b"weights"
+    assert (tmp_path / "models/base/model.safetensors").read_bytes() == safetensors()
 
 
 def test_without_network_and_cache_the_error_names_reference_and_remedy(

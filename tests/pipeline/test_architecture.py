@@ -18,19 +18,22 @@ VERBS = {
         "report",
     )
 }
-CONTRACTS = {"stages.errors", "stages.tables", "stages.progress"}
+CONTRACTS = {"stages.documents", "stages.errors", "stages.tables", "stages.progress"}
 SIDEWAYS = {
     ("training", "encoders"),
     ("evaluation", "corpora"),
     ("evaluation", "encoders"),
     ("encoders", "engines"),
+    ("encoders", "model_files"),
     ("language_models", "engines"),
+    ("language_models", "model_files"),
     ("training", "engines"),
     ("sharing", "encoders"),
     ("judges", "encoders"),
     ("judges", "engines"),
     ("judges", "evaluation"),
     ("judges", "language_models"),
+    ("judges", "model_files"),
 }
 
 

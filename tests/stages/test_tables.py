@@ -2,9 +2,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.errors import PipelineError
-from stages.tables import SENTENCES, read_json, read_table, replacing, write_json, write_table
+from stages.tables import (
+    SENTENCES,
+    read_json,
+    read_table,
+    replacing,
+    spreadsheet_cell,
+    text_of_cell,
+    write_json,
+    write_table,
+)
 
 TABLE = pl.DataFrame({"id": ["a"], "sentence": ["Hello."], "line": [1]}, schema=SENTENCES)
 
@@ -63,3 +74,13 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_wr
         assert first.exists()
     assert (tmp_path / "x.json").read_text() == "first"
     assert {p.name for p in tmp_path.iterdir()} == {"x.json", ".y.json.abandoned.tmp"}
+
+
+@given(st.text())
+def test_a_cell_for_people_is_never_run_and_can_be_read_back(text: str) -> None:
+    cell = spreadsheet_cell(text)
+    assert not set(cell) & set("\t\r\n\v\f")
+    if cell.lstrip(' "')[:1] in set("=+-@"):
+        float(cell)  # only numbers begin so
+    if not set(text) & set("\t\r\n\v\f"):
+        assert text_of_cell(cell) == text

@@ -19,7 +19,12 @@ ORIGIN = Origin(
             "licence": "apache-2.0",
             "licence_source": "the model's README.md",
         },
-        "llm": {"reference": "path:llm", "licence": None, "licence_source": None},
+        "llm": {
+            "reference": "pypi:llm==1/x.gguf",
+            "sha256": "00ff",
+            "licence": None,
+            "licence_source": None,
+        },
     },
     revision={"Git revision": "0123abcd", "dvc.lock": "sha256 4567"},
 )
@@ -55,6 +60,7 @@ def test_a_licence_the_hub_does_not_know_is_named_beside_it() -> None:
         "| dev | 69.1 | 70.2 |",
         "| triplets | 1200 |",
         "| Git revision | 0123abcd |",
+        "| llm reference | pypi:llm==1/x.gguf, sha256 00ff |",
         "| dvc.lock | sha256 4567 |",
         "| template | a \\| b |",
         "| base encoder | apache-2.0 (the model's README.md) |",

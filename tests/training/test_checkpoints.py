@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.errors import PipelineError
 from stages.training.checkpoints import failed_writes_told, last_checkpoint, weights_digest
+from tests.model_files.strange_files import Planted, pickled
 
 
 @pytest.fixture
@@ -52,3 +54,15 @@ def test_a_checkpoint_that_did_not_fit_is_told_and_other_faults_pass(tmp_path: P
         raise full
     with pytest.raises(RuntimeError, match="shapes"), failed_writes_told(tmp_path):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_state_that_is_more_than_numbers_is_never_made(folder: Path, name: str) -> None:
+    sign = folder / "sign"
+    (folder / "checkpoint-100" / name).write_bytes(pickled(sign))
+    assert last_checkpoint(folder) == folder / "checkpoint-10"
+    torch.save({"step": torch.ones(2)}, folder / "checkpoint-10" / name)
+    assert last_checkpoint(folder) == folder / "checkpoint-10"
+    torch.save(Planted(sign), folder / "checkpoint-10" / name)
+    assert last_checkpoint(folder) == folder / "checkpoint-5"
+    assert not sign.exists()

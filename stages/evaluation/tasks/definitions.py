@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from stages.documents import load_yaml
 from stages.errors import PipelineError
 
 Kind = Literal["sts", "classification", "retrieval", "bitext"]
@@ -171,7 +171,7 @@ def _text(path: Path) -> str:
 
 def _read_group(text: str, place: str) -> Group:
     try:
-        return Group.model_validate(YAML(typ="safe").load(text))
+        return Group.model_validate(load_yaml(text))
     except YAMLError as error:
         raise PipelineError(f"{place} is not YAML: {error}", remedy="mend the file.") from error
     except ValidationError as error:

@@ -14,6 +14,7 @@ import polars as pl
 from stages.corpora.delimited import read_delimited
 from stages.corpora.text_files import require_file
 from stages.errors import PipelineError
+from stages.tables import UNREADABLE
 
 Record = Mapping[str, object]
 
@@ -38,9 +39,9 @@ def table_of(path: Path, *, columns: Mapping[str, str] | None = None) -> pl.Data
             rows = [record for _, record in objects(path)]
             table = pl.DataFrame(rows, infer_schema_length=None)
         return _renamed(table.select(pl.all().cast(pl.String).fill_null("")), columns or {})
-    except (pl.exceptions.PolarsError, TypeError) as error:
+    except (*UNREADABLE, TypeError) as error:
         raise PipelineError(
-            f"{path} cannot be read as a table: {str(error).splitlines()[0]}",
+            f"{path} cannot be read as a table: {(str(error).splitlines() or ['?'])[0]}",
             remedy="give every row the same columns, each of one type.",
         ) from error
 
