@@ -9,13 +9,13 @@ import json
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from stages.corpora.delimited import Separator, read_delimited
 from stages.corpora.text_files import read_lines, require_file
 from stages.errors import PipelineError
-from stages.tables import UNREADABLE
 
 NAMES_SHOWN = 12
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -83,21 +83,36 @@ def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> 
 
 
 def _from_parquet(path: Path, column: str | None) -> pl.Series:
+    # Not polars: on some damaged files it panics, or ends the process for want of memory.
+    import pyarrow as pa
+    from pyarrow import parquet
+
     try:
-        scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        schema = scan.collect_schema()
-        name = _checked_column(path, column, schema.names())
-        if not isinstance(schema[name], pl.String | pl.Categorical | pl.Enum):
-            raise PipelineError(
-                f"{path}: column {name!r} is {schema[name]}, not text.",
-                remedy="name the column that holds the sentences, or write it as strings.",
-            )
-        return scan.select(pl.col(name).cast(pl.String).fill_null("")).collect().to_series()
-    except UNREADABLE as error:
+        with parquet.ParquetFile(path) as file:
+            name = _checked_column(path, column, file.schema_arrow.names)
+            kind = file.schema_arrow.field(name).type
+            if not _is_text(kind):
+                raise PipelineError(
+                    f"{path}: column {name!r} is {kind}, not text.",
+                    remedy="name the column that holds the sentences, or write it as strings.",
+                )
+            found = file.read(columns=[name]).column(name).cast(pa.large_string())
+        found.validate(full=True)  # such as that its bytes are UTF-8
+        return pl.Series(name, found, dtype=pl.String).fill_null("")
+    except (pa.ArrowException, OSError, ValueError, MemoryError, KeyError) as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {_one_line(error)}.",
             remedy="write the file again, or name it after what it really is.",
         ) from error
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    inner = kind.value_type if types.is_dictionary(kind) else kind
+    return any(
+        is_so(inner) for is_so in (types.is_string, types.is_large_string, types.is_string_view)
+    )
 
 
 def _from_json_lines(path: Path, column: str | None) -> pl.Series:

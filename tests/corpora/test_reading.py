@@ -224,7 +224,7 @@ def test_a_file_that_may_not_be_read_is_named(
 def test_a_parquet_column_must_be_text(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"text": ["x"], "n": [1]}).write_parquet(path)
-    assert complaint(path, "n").startswith("a.parquet: column 'n' is Int64, not text.")
+    assert complaint(path, "n").startswith("a.parquet: column 'n' is int64, not text.")
     assert complaint(path, "nn").startswith("a.parquet has no column 'nn'; it has: text, n.")
 
 
@@ -250,8 +250,8 @@ def test_a_character_cut_off_at_the_end_is_found(tmp_path: Path) -> None:
     assert complaint(path, None).startswith("a.txt is not UTF-8 text: byte 11 (line 1) is c3")
 
 
-def test_a_parquet_file_that_polars_panics_on_is_one_clear_error(tmp_path: Path) -> None:
-    """One byte after the other is changed; a panic of polars is no Exception and would get out."""
+def test_a_damaged_parquet_file_is_one_clear_error(tmp_path: Path) -> None:
+    """One byte after another is changed: polars panics on some, and others end its process."""
     path = tmp_path / "s.parquet"
     pl.DataFrame({"text": ["One.", None, "three"], "n": [1, 2, 3]}).write_parquet(path)
     whole = path.read_bytes()
