@@ -97,7 +97,7 @@ class ServerParams(Section):
     max_attempts: int = Field(ge=1)
     """Times a request is sent before the stage stops; pauses grow, or are what the server says."""
     budget_tokens: int | None = Field(ge=1)
-    """Tokens, read and written, after which a stage stops with its shards kept; null is no end."""
+    """Tokens, read and written by all runs of the same work, that stop a stage; null is no end."""
     price_per_million_prompt_tokens: float = Field(ge=0)
     """Price of a million tokens read, in any currency; the cost is in the stage's metrics."""
     price_per_million_completion_tokens: float = Field(ge=0)

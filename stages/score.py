@@ -105,7 +105,7 @@ def _opinion(
         batch_rows=params.batch_triplets,
         alike="premise",
     )
-    with accounted(_language_model(judge), plan.folder(work, table)):
+    with accounted(_language_model(judge), plan.folder(work, table), work=work):
         return run_in_shards(
             table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress
         )
