@@ -15,12 +15,11 @@ import polars as pl
 
 from stages.curation.flaws import WRITTEN, flaw_expression
 from stages.engines.shards import Plan, run_in_shards, source_digest
-from stages.judges.by_language_model import LanguageModelJudge
+from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
-from stages.language_models.protocol import LanguageModel
 from stages.language_models.servers.account import accounted, usage_figures
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
@@ -74,7 +73,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
         judge = load_judge(name, folders, method=params.method, dtype=params.dtype, server=served)
         opinions[name] = _opinion(judge, table, params, work=work, progress=progress)
         records.append(record(judge))
-        usage |= usage_figures(_language_model(judge))
+        usage |= usage_figures(language_model_of(judge))
         del judge
     result = combined(opinions, params.combine)
     write_table(result, scored)
@@ -105,14 +104,10 @@ def _opinion(
         batch_rows=params.batch_triplets,
         alike="premise",
     )
-    with accounted(_language_model(judge), plan.folder(work, table), work=work):
+    with accounted(language_model_of(judge), plan.folder(work, table), work=work):
         return run_in_shards(
             table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress
         )
-
-
-def _language_model(judge: Judge) -> LanguageModel | None:
-    return judge.model if isinstance(judge, LanguageModelJudge) else None
 
 
 def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
