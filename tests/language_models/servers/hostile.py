@@ -17,6 +17,7 @@ from typing import Any
 from stages.language_models.servers.settings import Server
 
 Behaviour = Callable[["Exchange", str], None]
+MIB = 2**20
 LIFE_SECONDS = 30
 """No thread of the server waits longer for a client."""
 
@@ -247,15 +248,15 @@ def bomb(kind: str, *, status: int = 200) -> Behaviour:
     """Some KiB that become as many MiB when they are unpacked."""
 
     def explode(exchange: Exchange, prompt: str) -> None:
-        exchange.send(_bomb(kind), status=status, Content_Encoding=kind)
+        exchange.send(bombed(kind, mib=16), status=status, Content_Encoding=kind)
 
     return explode
 
 
 @cache
-def _bomb(kind: str) -> bytes:
+def bombed(kind: str, *, mib: int) -> bytes:
     packer = zlib.compressobj(6, wbits=31 if kind == "gzip" else 15)
-    return b"".join([*(packer.compress(bytes(2**20)) for _ in range(2**4)), packer.flush()])
+    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(mib)), packer.flush()])
 
 
 def changed(old: str, new: str) -> Behaviour:
