@@ -353,6 +353,15 @@ def read_yaml(path: Path) -> Any:
         raise PipelineError(f"{path} is not YAML: {error}", remedy="mend the file.") from error
 
 
+def faults_of(values: object) -> list[str]:
+    """Return what is wrong with the values of all settings, each fault by its full key."""
+    try:
+        Params.model_validate(values)
+    except ValidationError as error:
+        return list(_faults(error))
+    return []
+
+
 def settings() -> Iterator[tuple[str, FieldInfo]]:
     """Yield every leaf setting as (full key, field) in the order of params.yaml."""
     return _leaves(Params, "")
