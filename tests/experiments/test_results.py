@@ -97,7 +97,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """No DVC and no Git: only what the session makes of them."""
     runs = Runs()
 
-    def found(self: Session, run: Run, _: Sequence[Kept]) -> dict[str, Any] | None:
+    def found(self: Session, run: Run, _: Sequence[Kept] = ()) -> dict[str, Any] | None:
         if run.digest not in runs.kept:
             return None
         own = {"c": runs.kept[run.digest]}

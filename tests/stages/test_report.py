@@ -201,8 +201,8 @@ def test_another_seed_shows_other_samples(copy: Path, params: Params) -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 def test_what_a_server_was_asked_is_told(copy: Path, params: Params) -> None:
-    used = {"requests": 2345, "retries": 12, "reused": 678, "prompt_tokens": 90_123}
-    used |= {"completion_tokens": 45_678, "cost": 0.1136}
+    used = {"requests": 2345, "retries": 12, "reused": 678, "cost": 0.1136}
+    used |= {"prompt_tokens": 90_123, "completion_tokens": 45_678}
     write(copy / "reports/generation.json", {"rows": 9, "server": used})
     write(copy / "reports/scoring.json", {"rows": 9})
     shown = Page(make(copy, params)).text
