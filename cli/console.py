@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 10.0
 WIDE_TERMINAL = 100
 OWN_LOGGERS = ("cli", "stages")
+OUTSPOKEN_LOGGERS = ("httpx2",)
+"""Their lines repeat what a server says as it is: it may say the key, or steer the terminal."""
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL: "bold red"}
 
 
@@ -75,6 +77,8 @@ def configure(*, verbose: bool = False, quiet: bool = False) -> None:
     own_level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     for own in OWN_LOGGERS:
         logging.getLogger(own).setLevel(own_level)
+    for outspoken in OUTSPOKEN_LOGGERS:
+        logging.getLogger(outspoken).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)
 

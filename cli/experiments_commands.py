@@ -213,9 +213,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
     Raises:
         PipelineError: Naming the first that is at fault.
     """
-    from pydantic import ValidationError
-
-    from stages.params import Params
+    from stages.params import faults_of
 
     nested: dict[str, Any] = {}
     for key, value in settings.items():
@@ -224,16 +222,12 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
         for section in sections:
             inner = inner.setdefault(section, {})
         inner[last] = value
-    try:
-        Params.model_validate(nested)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
+    for fault in faults_of(nested):
         raise PipelineError(
-            f"experiment {place}: {key} = {fault['input']!r}: {fault['msg']}.",
+            f"experiment {place}: {fault}.",
             remedy="mend the definition or --set-param; `multicsr params explain` says what a "
             "setting may be.",
-        ) from error
+        )
 
 
 def _seeds(given: str | None) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import OUT, progress
-from cli.options import PARAMS, ParamsFile
+from cli.options import PARAMS, ParamsFile, WorkFolder, work_folder
 from stages.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
     dtype: Annotated[
         Dtype, typer.Option(metavar="TYPE", help=f"Arithmetic of `llm`: {', '.join(Dtype)}.")
     ] = Dtype.AUTO,
+    work: WorkFolder = None,
     params: ParamsFile = PARAMS,
 ) -> None:
     """Say how well a judge agrees with people, on pairs that people graded.
@@ -124,7 +125,7 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
             f"--output {output} ends in neither .parquet nor .json.",
             remedy="choose one of the two.",
         )
-    from stages.judges.agreement import drawn, judged_pairs
+    from stages.judges.agreement import drawn
     from stages.judges.loading import Folders, load_judge
     from stages.judges.protocol import record
 
@@ -136,7 +137,7 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
         for name in dict.fromkeys(judges or [Name.LLM])
     ]
     judgements = {
-        one.name: judged_pairs(one, table, batch_pairs=batch, progress=progress) for one in asked
+        one.name: _judged(one, table, pairs, batch=batch, work=work_folder(work)) for one in asked
     }
     rows = _agreements(judgements, table, seed=seed)
     _print(rows)
@@ -144,6 +145,20 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
         figures = {"judges": [*map(record, asked)], "figures": [*map(asdict, rows)]}
         writer(output, table, judgements, figures)
         log.info("judge: the scores of %s pairs -> %s", f"{len(table):,}", output)
+
+
+def _judged(
+    judge: "Judge", table: "pl.DataFrame", pairs: Path, *, batch: int, work: Path
+) -> "list[Judgement]":
+    """Ask a judge; what a server answers is kept, and its account is that of the file."""
+    from stages.engines.digests import path_digest
+    from stages.judges.agreement import judged_pairs
+    from stages.judges.by_language_model import language_model_of
+    from stages.language_models.servers.account import accounted
+
+    account = work / "judge" / path_digest(pairs).hex()[:16]
+    with accounted(language_model_of(judge), account, work=work):
+        return judged_pairs(judge, table, batch_pairs=batch, progress=progress)
 
 
 def _server(params: Path) -> "Server | None":

@@ -96,7 +96,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         ),
         output=triplets,
     )
-    with accounted(model, plan.folder(work, table)):
+    with accounted(model, plan.folder(work, table), work=work):
         result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
     write_table(result, triplets)
     counts = _counts(result, shown)

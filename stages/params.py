@@ -109,7 +109,7 @@ class ServerParams(Section):
     max_attempts: int = Field(ge=1)
     """Times a request is sent before the stage stops; pauses grow, or are what the server says."""
     budget_tokens: int | None = Field(ge=1)
-    """Tokens, read and written, after which a stage stops with its shards kept; null is no end."""
+    """Tokens, read and written by all runs of the same work, that stop a stage; null is no end."""
     price_per_million_prompt_tokens: float = Field(ge=0)
     """Price of a million tokens read, in any currency; the cost is in the stage's metrics."""
     price_per_million_completion_tokens: float = Field(ge=0)
@@ -365,6 +365,15 @@ def read_yaml(path: Path) -> Any:
         ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise PipelineError(f"{path} is not YAML: {error}", remedy="mend the file.") from error
+
+
+def faults_of(values: object) -> list[str]:
+    """Return what is wrong with the values of all settings, each fault by its full key."""
+    try:
+        Params.model_validate(values)
+    except ValidationError as error:
+        return list(_faults(error))
+    return []
 
 
 def settings() -> Iterator[tuple[str, FieldInfo]]:

@@ -19,13 +19,12 @@ from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.hardware import surroundings
 from stages.engines.shards import Plan, run_in_shards
-from stages.judges.by_language_model import LanguageModelJudge
+from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
-from stages.language_models.protocol import LanguageModel
 from stages.language_models.servers.account import accounted, usage_figures
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
@@ -91,7 +90,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
         plan = _plan(judge, params, files=files, model=folders.of(name), output=scored)
         opinions[name] = _opinion(judge, table, plan, work=work, progress=progress)
         records.append(record(judge))
-        usage |= usage_figures(_language_model(judge))
+        usage |= usage_figures(language_model_of(judge))
         del judge
     result = combined(opinions, params.combine)
     write_table(result, scored)
@@ -110,7 +109,7 @@ def _plan(
     judge: Judge, params: ScoreParams, *, files: Mapping[str, str], model: Path, output: Path
 ) -> Plan:
     code = (*CODE[judge.name], *COMMON_CODE)
-    asked = _language_model(judge)
+    asked = language_model_of(judge)
     where = surroundings() if asked is None else computed_with(asked)
     told = MadeWith(settings=_settings(judge, params), files=files, code=code, surroundings=where)
     return Plan(
@@ -142,14 +141,10 @@ def _opinion(
     judge: Judge, table: pl.DataFrame, plan: Plan, *, work: Path, progress: Progress
 ) -> pl.DataFrame:
     """Return SCORED as this judge alone would have it."""
-    with accounted(_language_model(judge), plan.folder(work, table)):
+    with accounted(language_model_of(judge), plan.folder(work, table), work=work):
         return run_in_shards(
             table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress
         )
-
-
-def _language_model(judge: Judge) -> LanguageModel | None:
-    return judge.model if isinstance(judge, LanguageModelJudge) else None
 
 
 def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:

@@ -73,10 +73,11 @@ class Session:
             One result a run, as record.json holds it.
         """
         before = {} if again else self.earlier()
+        kept = [] if again else self.kept()
         results = [self._opened(run, before) for run in runs]
         wanting = []
         for place, run in enumerate(runs):
-            found = None if again else self.found(run)
+            found = None if again else self.found(run, kept)
             if found is None:
                 wanting.append(place)
             else:
@@ -94,7 +95,17 @@ class Session:
                 advance(1)
         return results
 
-    def found(self, run: Run) -> Result | None:
+    def kept(self) -> list[Kept]:
+        """Return what DVC keeps of runs of this kind; nothing, where that cannot be told."""
+        if self.definition.kind == "command":
+            return []
+        try:
+            return kept_experiments(self.root)
+        except PipelineError as error:
+            log.debug("experiments: nothing is found: %s", error.cause)
+            return []
+
+    def found(self, run: Run, experiments: Sequence[Kept]) -> Result | None:
         """Return the figures of a run with the same settings; None where one is wanting."""
         try:
             if self.definition.kind == "command":
@@ -102,7 +113,7 @@ class Session:
                 if file.is_file():
                     return self._figures(lambda _: file.read_bytes()) | {"commit": None}
                 return None
-            for kept in kept_experiments(self.root):
+            for kept in experiments:
                 if kept.name.rpartition("-")[2] == run.digest:
                     result = self._figures_of(kept)
                     if result is not None:

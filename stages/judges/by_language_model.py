@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.judges.protocol import Calibration, Judgement, Pair
+from stages.judges.protocol import Calibration, Judge, Judgement, Pair
 from stages.language_models.judging import PARAPHRASED, UNRELATED, judge
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import LanguageModel
@@ -48,3 +48,8 @@ class LanguageModelJudge:
         """Return what the model makes of ``pairs``; no score where its answer is no number."""
         instruction = load_prompts(PROMPTS).entailment[0]
         return judge(self.model, pairs, method=self.method, instruction=instruction)
+
+
+def language_model_of(judge: Judge) -> LanguageModel | None:
+    """Return the language model that ``judge`` asks, if it asks one."""
+    return judge.model if isinstance(judge, LanguageModelJudge) else None

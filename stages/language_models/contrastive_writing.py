@@ -83,12 +83,8 @@ def _drawn(logits: Tensor, numbers: Tensor, decoding: Decoding) -> Tensor:
     if decoding.plausibility > 0:
         tokens, logits = _plausible(logits, rows=len(numbers), plausibility=decoding.plausibility)
     wanted, *noisy = logits.split(len(numbers))
-    scores = contrastive_scores(
-        wanted,
-        noisy[0] if noisy else None,
-        omega=decoding.omega,
-        plausibility=decoding.plausibility,
-    )
+    # Only plausible tokens are left: they need not be looked for once more.
+    scores = contrastive_scores(wanted, noisy[0] if noisy else None, omega=decoding.omega)
     if decoding.temperature > 0:
         scores = most_likely(scores, top_k=decoding.top_k)
         scores = nucleus(scores, top_p=decoding.top_p, temperature=decoding.temperature)

@@ -18,6 +18,7 @@ CODE = (
     "stages.language_models.randomness",
     "stages.language_models.scripted",
     "stages.language_models.seq2seq",
+    "stages.language_models.servers.client",
     "stages.language_models.servers.model",
     "stages.language_models.servers.replies",
     "stages.language_models.tokens",

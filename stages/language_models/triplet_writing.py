@@ -64,8 +64,7 @@ class TripletWriter:
             for key, sentence in sentences.select("id", "sentence").iter_rows()
             for sample in range(self.samples)
         ]
-        drawn = {kind: [self._draw(kind, row.id) for row in rows] for kind in HYPOTHESES}
-        entailment, contradiction = drawn["entailment"], drawn["contradiction"]
+        entailment, contradiction = (self._drawn(kind, rows) for kind in HYPOTHESES)
         requests = [
             *map(self._request, rows, entailment, contradiction, ["entailment"] * len(rows)),
             *map(self._request, rows, contradiction, entailment, ["contradiction"] * len(rows)),
@@ -87,8 +86,12 @@ class TripletWriter:
             schema=TRIPLETS,
         )
 
-    def _draw(self, hypothesis: str, key: str) -> Instruction:
-        return self.prompts.draw(hypothesis, seed=self.decoding.seed, key=key)
+    def _drawn(self, hypothesis: str, rows: Sequence[Row]) -> list[Instruction]:
+        """Draw one instruction a sentence, the same for all of its samples."""
+        seed = self.decoding.seed
+        ids = dict.fromkeys(row.id for row in rows)
+        drawn = {id_: self.prompts.draw(hypothesis, seed=seed, key=id_) for id_ in ids}
+        return [drawn[row.id] for row in rows]
 
     def _request(
         self, row: Row, instruction: Instruction, other: Instruction, hypothesis: str

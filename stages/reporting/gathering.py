@@ -10,7 +10,9 @@ from stages.reporting.evaluation_records import Evaluation, Hardest
 from stages.reporting.experiments import Experiment, read_experiments
 from stages.reporting.records import (
     Curation,
+    Metrics,
     Quality,
+    ServerUsage,
     Timing,
     TrainingSummary,
     read_curve,
@@ -55,6 +57,7 @@ class Findings:
         dev: Columns step, spearman (times 100).
         training: One line about the training run.
         timings: Last run of each stage, in the order of the pipeline.
+        served: What the stages that asked a server used, by the stage's name.
     """
 
     sentences: int | None = None
@@ -74,11 +77,13 @@ class Findings:
     dev: pl.DataFrame | None = None
     training: TrainingSummary | None = None
     timings: tuple[Timing, ...] = ()
+    served: tuple[tuple[str, ServerUsage], ...] = ()
 
     @property
     def nothing(self) -> bool:
-        """Whether no stage has left any result (timings and experiments alone are none)."""
-        results = [f.name for f in fields(self) if f.name not in {"timings", "experiments"}]
+        """Whether no stage has left any result (costs and experiments alone are none)."""
+        others = {"timings", "served", "experiments"}
+        results = [f.name for f in fields(self) if f.name not in others]
         return all(getattr(self, name) is None for name in results)
 
 
@@ -114,6 +119,7 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
         dev=read_curve(reports / "training" / "dev.tsv", measures=("spearman",)),
         training=read_record(reports / "training" / "summary.json", TrainingSummary),
         timings=_timings(reports / "timings"),
+        served=_served(reports),
     )
     if findings.nothing:
         raise PipelineError(
@@ -151,3 +157,13 @@ def _timings(folder: Path) -> tuple[Timing, ...]:
     # The report's own timing is of the run before this one, so it is left out.
     found = (read_record(folder / f"{stage}.json", Timing) for stage in STAGE_ORDER)
     return tuple(timing for timing in found if timing is not None)
+
+
+def _served(reports: Path) -> tuple[tuple[str, ServerUsage], ...]:
+    files = {"generate": "generation.json", "score": "scoring.json"}
+    found = {stage: read_record(reports / name, Metrics) for stage, name in files.items()}
+    return tuple(
+        (stage, metrics.server)
+        for stage, metrics in found.items()
+        if metrics is not None and metrics.server is not None
+    )

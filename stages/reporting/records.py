@@ -92,6 +92,23 @@ class Timing(Record):
     versions: dict[str, str | None]
 
 
+class ServerUsage(Record):
+    """What a stage asked a server over all runs of the same work, and the cost of it."""
+
+    requests: int
+    retries: int
+    reused: int = 0
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+
+
+class Metrics(Record):
+    """reports/generation.json or scoring.json, of which the report shows this."""
+
+    server: ServerUsage | None = None
+
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 

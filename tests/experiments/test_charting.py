@@ -5,21 +5,17 @@ import pytest
 from stages.experiments.charting import plot, points
 from stages.experiments.definitions import Definition
 from stages.experiments.tabulating import Measured
+from tests.experiments.definitions_at_hand import definition
 
 
-def definition(kind: str, axis: str | None, *, columns: int = 1) -> Definition:
+def chart(kind: str, axis: str | None, *, columns: int = 1) -> Definition:
     names = ["one", "two"][:columns]
-    values = {
-        "name": "grid",
-        "title": "A grid & more",
-        "paper": "none",
-        "claim": "Nothing.",
-        "axes": {"train.sigma": [0.8, 0.9], "train.objective": ["masked"]},
-        "columns": [{"name": n, "title": n.upper(), "value": "m.json#x"} for n in names],
-        "chart": {"kind": kind, "columns": names, "axis": axis, "y": "Spearman"},
-        "scales": {"starter": {"profile": "starter", "seeds": [1]}},
-    }
-    return Definition.model_validate(values)
+    return definition(
+        title="A grid & more",
+        axes={"train.sigma": [0.8, 0.9], "train.objective": ["masked"]},
+        columns=[{"name": n, "title": n.upper(), "value": "m.json#x"} for n in names],
+        chart={"kind": kind, "columns": names, "axis": axis, "y": "Spearman"},
+    )
 
 
 MEASURED = [
@@ -35,7 +31,7 @@ MEASURED = [
 
 
 def test_a_line_runs_through_the_means_with_the_deviation_around_them() -> None:
-    table = points(definition("lines", "train.sigma"), MEASURED)
+    table = points(chart("lines", "train.sigma"), MEASURED)
     assert table["place"].to_list() == [0.8, 0.9]
     assert table["mean"].to_list() == [82, 82]
     assert table["low"].to_list() == pytest.approx([82 - 2**0.5] * 2)
@@ -43,7 +39,7 @@ def test_a_line_runs_through_the_means_with_the_deviation_around_them() -> None:
 
 
 def test_dots_have_a_row_each_and_a_series_a_column() -> None:
-    table = points(definition("dots", None, columns=2), MEASURED)
+    table = points(chart("dots", None, columns=2), MEASURED)
     assert table["row"].unique(maintain_order=True).to_list() == [
         "sigma 0.8, objective masked",
         "sigma 0.9, objective masked",
@@ -53,7 +49,7 @@ def test_dots_have_a_row_each_and_a_series_a_column() -> None:
 
 @pytest.mark.parametrize(("kind", "axis"), [("lines", "train.sigma"), ("dots", None)])
 def test_the_drawing_stands_alone(kind: str, axis: str | None) -> None:
-    svg = plot(definition(kind, axis), MEASURED)
+    svg = plot(chart(kind, axis), MEASURED)
     assert svg.startswith("<svg")
     assert "A grid &amp; more" in svg
     assert "Spearman" in svg
@@ -65,5 +61,5 @@ def test_the_encoder_before_training_is_a_line_of_its_own(kind: str, axis: str |
     with_base = [
         Measured(one.row, one.seed, one.figures, {"one": 79.0}, one.places) for one in MEASURED
     ]
-    assert "base, not trained" in plot(definition(kind, axis), with_base)
-    assert "base, not trained" not in plot(definition(kind, axis), MEASURED)
+    assert "base, not trained" in plot(chart(kind, axis), with_base)
+    assert "base, not trained" not in plot(chart(kind, axis), MEASURED)

@@ -13,6 +13,7 @@ from stages.experiments.definitions import Definition, Rows
 from stages.experiments.inputs import inputs_folder, make_inputs
 from stages.experiments.planning import Choice, override, plan
 from stages.experiments.running import dvc_command
+from tests.experiments.definitions_at_hand import definition
 
 PROFILE: dict[str, Any] = {
     "prepare.sentences": "a.tsv",
@@ -23,21 +24,14 @@ PROFILE: dict[str, Any] = {
 }
 
 
-def definition(**changes: object) -> Definition:
-    values = {
-        "name": "grid",
-        "title": "A grid",
-        "paper": "none",
-        "claim": "Nothing.",
+def grid(**changes: object) -> Definition:
+    size = {"profile": "starter", "seeds": [1, 2], "settings": {"train.sigma": 0.6}}
+    values: dict[str, object] = {
         "settings": {"prepare.sentences": "${data}/b.tsv", "train.sigma": 0.5},
         "axes": {"curate.alpha": [1, 2], "train.objective": ["masked", "supervised"]},
-        "columns": [{"name": "mean", "title": "mean", "value": "m.json#mean"}],
-        "scales": {
-            "starter": {"profile": "starter", "seeds": [1, 2], "settings": {"train.sigma": 0.6}}
-        },
-        **changes,
+        "scales": {"starter": size},
     }
-    return Definition.model_validate(values)
+    return definition(**values | changes)
 
 
 def choice(**changes: object) -> Choice:
@@ -45,7 +39,7 @@ def choice(**changes: object) -> Choice:
 
 
 def test_the_runs_are_the_grid_times_the_seeds_in_order() -> None:
-    runs = plan(definition(), choice(), profile=PROFILE)
+    runs = plan(grid(), choice(), profile=PROFILE)
     at = [(r.places["curate.alpha"], r.places["train.objective"], r.seed) for r in runs]
     assert at == [
         (alpha, objective, seed)
@@ -57,7 +51,7 @@ def test_the_runs_are_the_grid_times_the_seeds_in_order() -> None:
 
 
 def test_what_is_nearer_to_the_run_wins() -> None:
-    run = plan(definition(), choice(settings={"curate.alpha": 4}), profile=PROFILE)[0]
+    run = plan(grid(), choice(settings={"curate.alpha": 4}), profile=PROFILE)[0]
     assert run.settings == {
         "prepare.sentences": "/data/b.tsv",
         "curate.alpha": 4.0,
@@ -69,44 +63,44 @@ def test_what_is_nearer_to_the_run_wins() -> None:
 
 
 def test_a_name_tells_settings_apart_and_nothing_else() -> None:
-    here = plan(definition(), choice(), profile=PROFILE)
-    there = plan(definition(name="other"), choice(), profile=PROFILE)
+    here = plan(grid(), choice(), profile=PROFILE)
+    there = plan(grid(name="other"), choice(), profile=PROFILE)
     assert [run.digest for run in here] == [run.digest for run in there]
     assert len({run.digest for run in here}) == len(here)
-    elsewhere = plan(definition(), choice(data=Path("/other")), profile=PROFILE)
+    elsewhere = plan(grid(), choice(data=Path("/other")), profile=PROFILE)
     assert not {run.digest for run in here} & {run.digest for run in elsewhere}
 
 
 def test_a_whole_number_where_the_profile_has_a_fraction_is_that_fraction() -> None:
-    whole = plan(definition(axes={"curate.alpha": [1]}), choice(), profile=PROFILE)
-    fraction = plan(definition(axes={"curate.alpha": [1.0]}), choice(), profile=PROFILE)
+    whole = plan(grid(axes={"curate.alpha": [1]}), choice(), profile=PROFILE)
+    fraction = plan(grid(axes={"curate.alpha": [1.0]}), choice(), profile=PROFILE)
     assert [r.digest for r in whole] == [r.digest for r in fraction]
 
 
 def test_seeds_and_axes_may_be_chosen() -> None:
     scale = {"profile": "starter", "seeds": [1], "axes": {"curate.alpha": [3]}}
-    runs = plan(definition(scales={"starter": scale}), choice(seeds=(4, 5, 6)), profile=PROFILE)
+    runs = plan(grid(scales={"starter": scale}), choice(seeds=(4, 5, 6)), profile=PROFILE)
     assert {run.places["curate.alpha"] for run in runs} == {3}
     assert {run.settings["train.seed"] for run in runs} == {4, 5, 6}
 
 
 def test_settings_that_do_not_exist_are_refused() -> None:
     with pytest.raises(PipelineError, match=r"train\.sgima, which is no setting"):
-        plan(definition(settings={"train.sgima": 1}), choice(), profile=PROFILE)
+        plan(grid(settings={"train.sgima": 1}), choice(), profile=PROFILE)
 
 
 def test_real_data_must_be_named() -> None:
     with pytest.raises(PipelineError, match="--data FOLDER"):
-        plan(definition(), choice(data=None), profile=PROFILE)
+        plan(grid(), choice(data=None), profile=PROFILE)
 
 
 def test_a_placeholder_that_stands_for_nothing_is_refused() -> None:
     with pytest.raises(PipelineError, match="stands for nothing"):
-        plan(definition(settings={"prepare.sentences": "${dta}/x"}), choice(), profile=PROFILE)
+        plan(grid(settings={"prepare.sentences": "${dta}/x"}), choice(), profile=PROFILE)
 
 
 def test_only_what_differs_from_the_settings_in_force_is_handed_to_dvc() -> None:
-    run = plan(definition(), choice(), profile=PROFILE)[0]
+    run = plan(grid(), choice(), profile=PROFILE)[0]
     command = dvc_command(run, target="evaluate", current={**run.settings, "train.seed": 9})
     assert command == [
         *("dvc", "exp", "run", "--temp", "--name", run.name),

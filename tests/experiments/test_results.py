@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stages.experiments import running, session
 from stages.experiments.definitions import Column, Definition, find_definition
 from stages.experiments.planning import Choice, Run, plan
 from stages.experiments.recording import page, read_record, write_results
-from stages.experiments.results import figures
+from stages.experiments.results import Kept, figures
 from stages.experiments.running import RunFailedError, settings_kept, settings_of
 from stages.experiments.session import Session
 
@@ -96,7 +97,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """No DVC and no Git: only what the session makes of them."""
     runs = Runs()
 
-    def found(self: Session, run: Run) -> dict[str, Any] | None:
+    def found(self: Session, run: Run, _: Sequence[Kept] = ()) -> dict[str, Any] | None:
         if run.digest not in runs.kept:
             return None
         own = {"c": runs.kept[run.digest]}

@@ -8,6 +8,7 @@ import pytest
 from stages.experiments.definitions import Column, Definition
 from stages.experiments.findings import difference, findings, overall
 from stages.experiments.tabulating import Measured, shown, tabulated
+from tests.experiments.definitions_at_hand import definition
 
 MEAN = Column(name="mean", title="mean", value="m.json#mean", base="m.json#base")
 COUNT = Column(name="count", title="count", value="m.json#count", digits=0)
@@ -17,18 +18,9 @@ def measured(row: str, seed: int, mean: float, place: float = 0.0) -> Measured:
     return Measured(row, seed, {"mean": mean, "count": 4.0}, {"mean": 10.0}, {"train.sigma": place})
 
 
-def definition(*expect: Mapping[str, object]) -> Definition:
-    values = {
-        "name": "grid",
-        "title": "A grid",
-        "paper": "none",
-        "claim": "Nothing.",
-        "axes": {"train.sigma": [0.8, 0.9]},
-        "columns": [MEAN.model_dump(), COUNT.model_dump()],
-        "expect": list(expect),
-        "scales": {"starter": {"profile": "starter", "seeds": [1]}},
-    }
-    return Definition.model_validate(values)
+def expecting(*expect: Mapping[str, object]) -> Definition:
+    columns = [MEAN.model_dump(), COUNT.model_dump()]
+    return definition(columns=columns, expect=list(expect))
 
 
 THREE = [measured("ours", 1, 11.0), measured("ours", 2, 12.0), measured("ours", 3, 13.0)]
@@ -82,7 +74,7 @@ def test_seeds_are_compared_with_themselves() -> None:
 def test_equal_rows_are_not_told_apart() -> None:
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": ["same"]}
     same = [measured("same", one.seed, one.figures["mean"]) for one in THREE]
-    (found,) = findings(definition(expect), [*THREE, *same])
+    (found,) = findings(expecting(expect), [*THREE, *same])
     assert found.verdict == "unclear"
     assert "no clear difference" in found.sentence
 
@@ -94,14 +86,14 @@ def test_equal_rows_are_not_told_apart() -> None:
 def test_a_clear_difference_is_told(gain: float, verdict: str, said: str) -> None:
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": ["theirs"]}
     theirs = [measured("theirs", m.seed, m.figures["mean"] - gain + m.seed / 10) for m in THREE]
-    (found,) = findings(definition(expect), [*THREE, *theirs])
+    (found,) = findings(expecting(expect), [*THREE, *theirs])
     assert (found.verdict, said in found.sentence) == (verdict, True)
 
 
 def test_one_seed_decides_nothing() -> None:
     than = ["base, not trained"]
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": than}
-    (found,) = findings(definition(expect), THREE[:1])
+    (found,) = findings(expecting(expect), THREE[:1])
     assert found.verdict == "unclear"
     assert "+1.00 with one seed" in found.sentence
 
@@ -109,7 +101,7 @@ def test_one_seed_decides_nothing() -> None:
 def test_the_base_is_compared_by_its_one_figure() -> None:
     than = ["base, not trained"]
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": than}
-    (found,) = findings(definition(expect), [measured("ours", s, 12 + s / 10) for s in (1, 2, 3)])
+    (found,) = findings(expecting(expect), [measured("ours", s, 12 + s / 10) for s in (1, 2, 3)])
     assert found.verdict == "shows"
 
 
@@ -127,7 +119,7 @@ def test_where_the_greatest_value_lies(means: list[float], verdict: str, said: s
         for place, mean in zip((0.8, 0.9, 1.0), means, strict=True)
         for seed in (1, 2, 3)
     ]
-    (found,) = findings(definition(expect), rows)
+    (found,) = findings(expecting(expect), rows)
     assert (found.verdict, said in found.sentence) == (verdict, True), found.sentence
 
 
@@ -138,13 +130,13 @@ def test_where_the_greatest_value_lies(means: list[float], verdict: str, said: s
 def test_whether_a_value_falls(means: list[float], verdict: str) -> None:
     expect = {"kind": "trend", "column": "mean", "axis": "train.sigma", "direction": "falls"}
     rows = [measured(f"sigma {n}", 1, mean, n) for n, mean in enumerate(means)]
-    (found,) = findings(definition(expect), rows)
+    (found,) = findings(expecting(expect), rows)
     assert found.verdict == verdict
 
 
 def test_a_bound_is_held_by_all_seeds_or_not_clearly() -> None:
     expect = {"kind": "at_least", "column": "mean", "row": "ours", "value": 12.5}
-    (found,) = findings(definition(expect), THREE)
+    (found,) = findings(expecting(expect), THREE)
     assert found.verdict == "unclear"
     assert found.sentence == "mean: ours has 12.00, below 12.5, but not clearly with 3 seeds."
 
@@ -152,8 +144,8 @@ def test_a_bound_is_held_by_all_seeds_or_not_clearly() -> None:
 def test_the_claim_shows_only_where_every_comparison_does() -> None:
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": ["theirs"]}
     theirs = [measured("theirs", m.seed, m.figures["mean"] - 5 + m.seed / 10) for m in THREE]
-    shows = findings(definition(expect), [*THREE, *theirs])
-    unclear = findings(definition(expect), [THREE[0], theirs[0]])
+    shows = findings(expecting(expect), [*THREE, *theirs])
+    unclear = findings(expecting(expect), [THREE[0], theirs[0]])
     assert overall(shows) == "The claim shows here."
     assert overall(unclear) == "The claim neither shows nor fails here: no difference is clear."
     assert overall(shows + unclear) == "The claim shows in 1 of 2 comparisons; 1 unclear."

@@ -223,6 +223,16 @@ def test_another_seed_shows_other_samples(copy: Path, params: Params) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_what_a_server_was_asked_is_told(copy: Path, params: Params) -> None:
+    used = {"requests": 2345, "retries": 12, "reused": 678, "cost": 0.1136}
+    used |= {"prompt_tokens": 90_123, "completion_tokens": 45_678}
+    write(copy / "reports/generation.json", {"rows": 9, "server": used})
+    write(copy / "reports/scoring.json", {"rows": 9})
+    shown = Page(make(copy, params)).text
+    assert "answers reused generate 2,345 12 90,123 45,678 0.1136 678 Over all runs" in shown
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_no_samples_can_be_asked_for(copy: Path, params: Params) -> None:
     none = params.report.model_copy(update={"samples": 0})
     assert "None to show." in make(copy, params.model_copy(update={"report": none}))

@@ -1,83 +1,83 @@
-"""What asking a server has used so far, over all runs that work on the same shards."""
+"""What asking a server has used so far, over all runs of the same work, and what it answered."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
-
-from stages.errors import PipelineError
+from stages.language_models.servers.answers import Answers, answers_folder
+from stages.language_models.servers.replies import Reply
 from stages.language_models.servers.settings import Server
-from stages.tables import write_json
-
-
-class Usage(BaseModel):
-    """Counts that only grow."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    requests: NonNegativeInt = 0
-    """Asked over the wire, repetitions included."""
-    retries: NonNegativeInt = 0
-    """Those of them that repeated one that had failed."""
-    prompt_tokens: NonNegativeInt = 0
-    completion_tokens: NonNegativeInt = 0
+from stages.language_models.servers.usage import Usage
 
 
 @dataclass
 class Account:
-    """Usage with its budget and its prices.
+    """Usage with its budget and its prices; the answers too, where they are kept.
 
-    It is kept beside the finished shards: a stopped run has been paid for, so the run that
-    continues it goes on counting.
+    A work is a stage with its inputs and settings. All its runs, also those of other processes at
+    the same time, share one account: what a stopped run has paid for stays counted.
     """
 
     server: Server
-    used: Usage = field(default_factory=Usage)
-    path: Path | None = None
+    answers: Answers | None = None
+    work: str = ""
+    _booked: Usage = field(default_factory=Usage, init=False)
+    _open: Usage = field(default_factory=Usage, init=False)
 
     @property
-    def tokens(self) -> int:
-        """Tokens read and written together."""
-        return self.used.prompt_tokens + self.used.completion_tokens
+    def used(self) -> Usage:
+        """What all runs of the work have used, as far as this process knows."""
+        return self._booked + self._open
 
     @property
     def exhausted(self) -> bool:
         """Whether the budget is used up."""
         budget = self.server.budget_tokens
-        return budget is not None and self.tokens >= budget
+        return budget is not None and self.used.tokens >= budget
 
-    def resume(self, path: Path) -> None:
-        """Count on from what ``path`` holds, if it is there, and keep the account there.
+    def keep(self, answers: Answers, work: str) -> None:
+        """Count on from what ``work`` has spent; take answers from ``answers``, keep new ones."""
+        self.answers, self.work = answers, work
+        self._booked = answers.spent(work)
 
-        Raises:
-            PipelineError: When the file cannot be read.
-        """
-        self.path = path
-        if not path.exists():
-            return
-        try:
-            self.used = Usage.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PipelineError(
-                f"{path} does not say what the server has been asked so far: {error}",
-                remedy="delete it; what was used until now is then not counted.",
-            ) from error
+    def find(self, request: bytes) -> Reply | None:
+        """Return the answer that an earlier request of this digest was given, if it is kept."""
+        reply = self.answers.find(request) if self.answers else None
+        if reply is not None:
+            self._open += Usage(reused=1)
+        return reply
+
+    def asked(self, *, again: bool) -> None:
+        """Count a request that is being sent."""
+        self._open += Usage(requests=1, retries=int(again))
+
+    def answered(self, request: bytes, reply: Reply) -> None:
+        """Count a reply and keep it, at once."""
+        self._open += Usage(
+            prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
+        )
+        self._book({request: reply})
 
     def save(self) -> None:
-        """Write the account to its file, if it has one."""
-        if self.path is not None:
-            write_json(self.used.model_dump(), self.path)
+        """Book what was counted since the last answer."""
+        if self._open != Usage():
+            self._book({})
 
     def figures(self) -> dict[str, float]:
         """Return usage and its cost, in the currency of the prices."""
+        used = self.used
         millionths = (
-            self.used.prompt_tokens * self.server.price_per_million_prompt_tokens
-            + self.used.completion_tokens * self.server.price_per_million_completion_tokens
+            used.prompt_tokens * self.server.price_per_million_prompt_tokens
+            + used.completion_tokens * self.server.price_per_million_completion_tokens
         )
-        return {**self.used.model_dump(), "cost": round(millionths / 1e6, 6)}
+        return {**asdict(used), "cost": round(millionths / 1e6, 6)}
+
+    def _book(self, answers: dict[bytes, Reply]) -> None:
+        if self.answers is not None:
+            self._booked = self.answers.book(self.work, self._open, answers=answers)
+            self._open = Usage()
 
 
 @runtime_checkable
@@ -86,21 +86,34 @@ class Metered(Protocol):
 
     account: Account
 
+    @property
+    def identity(self) -> str:
+        """Model and address."""
+
     def close(self) -> None:
-        """End all connections."""
+        """End all connections; once more does nothing."""
 
 
 @contextmanager
-def accounted(model: object, folder: Path) -> Iterator[None]:
-    """Keep the account of a metered model in ``folder`` and close the model at the end.
+def accounted(model: object, folder: Path, *, work: Path) -> Iterator[None]:
+    """Keep the answers of a metered model below ``work``, and close the model at the end.
 
     Models that run here are left alone.
+
+    Args:
+        model: Any language model, or none.
+        folder: Names, below ``work``, the work whose account this is.
+        work: Folder of unfinished work.
     """
     if not isinstance(model, Metered):
         yield
         return
-    with closing(model):
-        model.account.resume(folder / "usage.json")
+    with ExitStack() as ending:
+        ending.callback(model.close)
+        kept = Answers(answers_folder(work, model.identity), model=model.identity)
+        answers = ending.enter_context(kept)
+        ending.callback(model.close)  # first of all: answers under way are kept too
+        model.account.keep(answers, folder.relative_to(work).as_posix())
         yield
 
 

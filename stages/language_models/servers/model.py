@@ -1,8 +1,8 @@
 """A language model behind an OpenAI-compatible server."""
 
 import asyncio
-import os
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, Never
 
 import httpx2
@@ -12,19 +12,26 @@ from stages.errors import PipelineError
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.randomness import generator
 from stages.language_models.servers.account import Account
+from stages.language_models.servers.answers import request_digest
 from stages.language_models.servers.client import Client
-from stages.language_models.servers.faults import KEY, budget_reached, explained
-from stages.language_models.servers.replies import Reply, read_reply
+from stages.language_models.servers.faults import budget_reached, explained, going_on
+from stages.language_models.servers.keys import key_of_environment
+from stages.language_models.servers.replies import Reply
 from stages.language_models.servers.settings import PATHS, Server
+
+log = logging.getLogger(__name__)
 
 NO_KEY = "none"
 """Sent where there is no key: the client must send one, and a local server does not look at it."""
+GRACE_S = 2.0
+"""How long a run that is stopped waits for answers under way, which are paid for."""
 
 
 class ServedLanguageModel:
     """Asks a server for answers, many at a time over connections that are kept.
 
-    Equal arguments give equal answers as far as the server heeds the seed it is sent.
+    Equal arguments give equal answers as far as the server heeds the seed it is sent, and in any
+    case where answers are kept (see ``account``).
 
     Args:
         name: What the server calls the model.
@@ -35,15 +42,19 @@ class ServedLanguageModel:
         self.account = Account(server)
         self._name = name
         self._server = server
-        self._key = _key()
+        self._key = key_of_environment()
+        if self._key.text and not server.private:
+            log.warning("%s is not encrypted: the key can be read on its way", server.url)
         self._runner = asyncio.Runner()
+        self._http = Client(server, self.account, self._key)
         self._client = AsyncOpenAI(
-            api_key=self._key or NO_KEY,
+            api_key=self._key.text or NO_KEY,
             base_url=server.base_url,
             timeout=server.timeout_s,
             max_retries=server.max_attempts - 1,
-            http_client=Client(server, self.account),
+            http_client=self._http,
         )
+        self._closed = False
 
     @property
     def identity(self) -> str:
@@ -51,23 +62,23 @@ class ServedLanguageModel:
         return f"api:{self._name} at {self._server.url}"
 
     def write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer]:
-        """Return one answer per request, in the order asked.
+        """Return one answer per request, in the order asked; equal requests are asked once.
 
         Raises:
             PipelineError: When the decoding needs what servers do not give, the server refuses or
                 keeps failing, or the budget is used up.
         """
         self._check(decoding)
+        asked = [self._body(request, decoding) for request in requests]
+        digests = [request_digest(self._server.url, body) for body in asked]
         try:
-            answers = self._runner.run(self._write(requests, decoding))
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+            replies = self._runner.run(self._replies(dict(zip(digests, asked, strict=True))))
         finally:
             self.account.save()
-        written = [answer for answer in answers if answer is not None]
-        if len(written) < len(answers):
+        written = [reply for digest in digests if (reply := replies[digest]) is not None]
+        if len(written) < len(requests):
             raise budget_reached(self.account.figures(), self._server)
-        return written
+        return [_first_line(reply) for reply in written]
 
     def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> Never:  # noqa: ARG002
         """Refuse: a server tells how likely its own answers are, not a text it is given."""
@@ -78,9 +89,12 @@ class ServedLanguageModel:
         )
 
     def close(self) -> None:
-        """Abandon what is under way and end all connections; the model cannot be asked again."""
-        self._runner.run(self._hang_up())
-        self._runner.close()
+        """Keep the answers that come within ``GRACE_S``, abandon the others, hang up for good."""
+        if not self._closed:
+            self._closed = True
+            self._runner.run(self._hang_up())
+            self._runner.close()
+            self.account.save()
 
     def _check(self, decoding: Decoding) -> None:
         if decoding.omega != 0:
@@ -106,32 +120,43 @@ class ServedLanguageModel:
                     remedy=f"set generate.{name} to 0, or take a model that runs here.",
                 )
 
-    async def _write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer | None]:
+    async def _replies(self, asked: Mapping[bytes, dict[str, Any]]) -> dict[bytes, Reply | None]:
+        """Return the replies to requests by their digests, None where the budget was used up."""
         slots = asyncio.Semaphore(self._server.concurrency)
-        async with asyncio.TaskGroup() as group:
-            asked = [
-                group.create_task(self._answer(self._body(request, decoding), slots))
-                for request in requests
-            ]
-        return [task.result() for task in asked]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    digest: group.create_task(self._reply(digest, body, slots))
+                    for digest, body in asked.items()
+                }
+        except ExceptionGroup as failed:
+            # What else is under way is paid for: its answers are kept before the run stops.
+            await self._http.settle()
+            first = failed.exceptions[0]
+            raise going_on(first, self.account.figures()) from None
+        return {digest: task.result() for digest, task in tasks.items()}
 
-    async def _answer(self, body: dict[str, Any], slots: asyncio.Semaphore) -> Answer | None:
-        """Return the answer, or None once the budget is used up; requests under way are awaited."""
+    async def _reply(
+        self, digest: bytes, body: dict[str, Any], slots: asyncio.Semaphore
+    ) -> Reply | None:
+        """Return the reply, or None once the budget is used up; requests under way are awaited."""
+        kept = self.account.find(digest)
+        if kept is not None:
+            return kept
         await slots.acquire()
         reply = None if self.account.exhausted else await self._ask(body)
         slots.release()  # but not after a failure: nobody shall ask before all are stopped
-        if reply is None:
-            return None
-        line, ended, _ = reply.text.lstrip().partition("\n")
-        return Answer(text=line.strip(), finished=reply.finished or bool(ended))
+        return reply
 
     async def _ask(self, body: dict[str, Any]) -> Reply:
         path = PATHS[self._server.endpoint]
         try:
-            return read_reply(await self._client.post(path, cast_to=httpx2.Response, body=body))
+            response = await self._client.post(path, cast_to=httpx2.Response, body=body)
         except APIError as error:
             # Not chained: the request inside holds the key.
             raise explained(error, self._server, key=self._key) from None
+        reply: Reply = response.extensions["reply"]
+        return reply
 
     def _body(self, request: Request, decoding: Decoding) -> dict[str, Any]:
         text = request.wanted.text
@@ -150,6 +175,7 @@ class ServedLanguageModel:
         }
 
     async def _hang_up(self) -> None:
+        await self._http.settle(GRACE_S)
         under_way = asyncio.all_tasks() - {asyncio.current_task()}
         for task in under_way:
             task.cancel()
@@ -157,9 +183,6 @@ class ServedLanguageModel:
         await self._client.close()
 
 
-def _key() -> str | None:
-    """Return the key from the environment, None where there is none."""
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise PipelineError("OPENAI_API_KEY holds characters that no key has.", remedy=KEY)
-    return key or None
+def _first_line(reply: Reply) -> Answer:
+    line, ended, _ = reply.text.lstrip().partition("\n")
+    return Answer(text=line.strip(), finished=reply.finished or bool(ended))

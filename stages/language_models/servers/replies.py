@@ -1,20 +1,25 @@
 """What a server sent back: read strictly, and shown in errors with care."""
 
+import json
 from dataclasses import dataclass
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SHOWN_CHARACTERS = 160
 CUT_OFF = ("length", "content_filter")
 """Reasons to stop that leave an answer incomplete."""
+TOKEN_CHARACTERS = 128
+"""No vocabulary has longer tokens: no honest answer is longer than its tokens times this."""
+MOST_TOKENS = 10**9
+"""Usage above it, for one request, is no count of tokens."""
 
 
 class UnreadableReply(httpx2.RemoteProtocolError):
     """A reply that says well done but is no completion.
 
     It is a fault of the transfer to the client, which therefore asks again. Its text is the
-    reply's, as long as it is.
+    reply's, or says what is wrong with it.
     """
 
 
@@ -59,33 +64,47 @@ class _Continued(_Choice):
 
 
 class _Usage(_Form):
-    prompt_tokens: NonNegativeInt
-    completion_tokens: NonNegativeInt
+    prompt_tokens: int = Field(ge=0, le=MOST_TOKENS)
+    completion_tokens: int = Field(ge=0, le=MOST_TOKENS)
 
 
 class _Completion(_Form):
-    choices: list[_Chosen | _Continued] = Field(min_length=1)
+    choices: list[_Chosen | _Continued] = Field(min_length=1, max_length=1)
     usage: _Usage
 
 
-def read_reply(response: httpx2.Response) -> Reply:
-    """Read a completion.
+def read_reply(response: httpx2.Response, *, max_tokens: int) -> Reply:
+    """Read a completion of at most ``max_tokens`` tokens.
 
     Raises:
-        UnreadableReply: When it is anything else: not JSON, cut off, another schema, no choice, or
-            without the usage figures that budget and cost are counted by.
+        UnreadableReply: When it is anything else: not JSON, cut off, another schema, not one
+            choice, far longer than was asked for, or without the usage figures that budget and
+            cost are counted by.
     """
     try:
         completion = _Completion.model_validate_json(response.content)
     except ValidationError:
         raise UnreadableReply(response.text, request=response.request) from None
     choice = completion.choices[0]
+    if len(choice.said) > max_tokens * TOKEN_CHARACTERS:
+        long = f"an answer of {len(choice.said):,} characters, where {max_tokens} tokens were asked"
+        raise UnreadableReply(long, request=response.request)
     return Reply(
         text=choice.said,
         finished=choice.finish_reason not in CUT_OFF,
         prompt_tokens=completion.usage.prompt_tokens,
         completion_tokens=completion.usage.completion_tokens,
     )
+
+
+def read_refusal(response: httpx2.Response) -> str:
+    """Return what a server says about a failure: its message where it has one, else all of it."""
+    try:
+        error = json.loads(response.content)["error"]
+        message = error if isinstance(error, str) else error["message"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        message = None
+    return message if isinstance(message, str) and message else response.text
 
 
 def shortened(text: str) -> str:

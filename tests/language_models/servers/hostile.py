@@ -6,15 +6,18 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from stages.language_models.servers.settings import Server
 
 Behaviour = Callable[["Exchange", str], None]
+MIB = 2**20
 LIFE_SECONDS = 30
 """No thread of the server waits longer for a client."""
 
@@ -61,11 +64,12 @@ class Hostile(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Exchange)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Exchange)
         self.script: list[Behaviour] = []
         self.usual: Behaviour = well
         self.bodies: list[dict[str, Any]] = []
+        self.unanswered: list[str] = []
         self.headers: list[Message] = []
         self.paths: list[str] = []
         self.moments: list[float] = []
@@ -112,8 +116,8 @@ class Hostile(ThreadingHTTPServer):
 
 
 @contextmanager
-def hostile_server() -> Iterator[Hostile]:
-    with Hostile() as server:
+def hostile_server(port: int = 0) -> Iterator[Hostile]:
+    with Hostile(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
@@ -191,3 +195,97 @@ def silent(exchange: Exchange, prompt: str) -> None:
     """Wait until the client hangs up."""
     exchange.connection.recv(1)
     exchange.close_connection = True
+
+
+def endless(exchange: Exchange, prompt: str, *, code: int = 200) -> None:
+    """Send more and more until the client hangs up."""
+    exchange.send_response(code)
+    exchange.send_header("Transfer-Encoding", "chunked")
+    exchange.end_headers()
+    piece = b"10000\r\n" + b"[" * 65536 + b"\r\n"
+    until = time.monotonic() + LIFE_SECONDS
+    with suppress(OSError):
+        while time.monotonic() < until:
+            exchange.wfile.write(piece)
+    exchange.close_connection = True
+
+
+def endless_refusal(exchange: Exchange, prompt: str) -> None:
+    endless(exchange, prompt, code=401)
+
+
+def endless_headers(exchange: Exchange, prompt: str) -> None:
+    exchange.send_response(200)
+    until = time.monotonic() + LIFE_SECONDS
+    with suppress(OSError):
+        while time.monotonic() < until:
+            exchange.wfile.write(b"X-More: " + b"x" * 1000 + b"\r\n")
+    exchange.close_connection = True
+
+
+def endless_patience(exchange: Exchange, prompt: str) -> None:
+    """Say `100 Continue` again and again."""
+    until = time.monotonic() + LIFE_SECONDS
+    with suppress(OSError):
+        while time.monotonic() < until:
+            exchange.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.001)
+    exchange.close_connection = True
+
+
+def boastful(exchange: Exchange, prompt: str) -> None:
+    """Announce a terabyte, and send as much as is taken."""
+    exchange.send_response(200)
+    exchange.send_header("Content-Length", str(2**40))
+    exchange.end_headers()
+    with suppress(OSError):
+        for _ in range(2**10):
+            exchange.wfile.write(b" " * 2**20)
+    exchange.close_connection = True
+
+
+def bomb(kind: str, *, status: int = 200) -> Behaviour:
+    """Some KiB that become as many MiB when they are unpacked."""
+
+    def explode(exchange: Exchange, prompt: str) -> None:
+        exchange.send(bombed(kind, mib=16), status=status, Content_Encoding=kind)
+
+    return explode
+
+
+@cache
+def bombed(kind: str, *, mib: int) -> bytes:
+    packer = zlib.compressobj(6, wbits=31 if kind == "gzip" else 15)
+    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(mib)), packer.flush()])
+
+
+def changed(old: str, new: str) -> Behaviour:
+    """A completion in which something is replaced."""
+
+    def change(exchange: Exchange, prompt: str) -> None:
+        text = completion(f"{prompt}!")
+        assert old in text
+        exchange.send(text.replace(old, new))
+
+    return change
+
+
+def saying(content: str | bytes, *, status: int = 200, **headers: str) -> Behaviour:
+    def say(exchange: Exchange, prompt: str) -> None:
+        exchange.send(content, status=status, **headers)
+
+    return say
+
+
+def raw(content: bytes) -> Behaviour:
+    """Whatever it is, in place of an HTTP reply."""
+
+    def write(exchange: Exchange, prompt: str) -> None:
+        exchange.wfile.write(content)
+        exchange.close_connection = True
+
+    return write
+
+
+def redirect(place: str, *, code: int = 307) -> Behaviour:
+    return saying(b"", status=code, Location=place)

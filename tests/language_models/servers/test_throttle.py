@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from stages.language_models.servers.client import Throttle
+from stages.language_models.servers.throttle import Throttle
 
 
 async def seconds_for(throttle: Throttle, *amounts: float) -> float:
@@ -29,3 +29,13 @@ def test_without_limits_nobody_waits() -> None:
 def test_there_is_no_burst_in_the_first_minute() -> None:
     throttle = Throttle(requests_per_minute=1200, tokens_per_minute=None)
     assert asyncio.run(seconds_for(throttle, *[1] * 5)) >= 0.19
+
+
+def test_a_pause_holds_all() -> None:
+    async def paused() -> float:
+        throttle = Throttle(requests_per_minute=None, tokens_per_minute=None)
+        throttle.pause(0.2)
+        throttle.pause(0.1)
+        return await seconds_for(throttle, 1, 1, 1)
+
+    assert 0.2 <= asyncio.run(paused()) < 0.5
