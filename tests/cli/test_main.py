@@ -144,6 +144,7 @@ def test_ctrl_c_says_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     ended = run("params", "show")
     assert ended.code == 130
     assert ended.err.startswith("stopped: whole files, finished shards and checkpoints are kept")
+    assert "go on with: python -m cli params show" in ended.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
