@@ -51,7 +51,7 @@ def show_masked_pairs(wanted: Wanted) -> None:
     sigma = train.sigma if wanted.sigma is None else wanted.sigma
     triplets = _triplets(wanted.data)
     vectors = guide_vectors(
-        work_folder(wanted.work) / "train",
+        work_folder(wanted.work),
         wanted.guide,
         triplets,
         pooler=train.guide_pooler,

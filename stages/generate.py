@@ -16,10 +16,12 @@ import polars as pl
 from stages.curation.closeness import closeness
 from stages.encoders.loading import load_encoder
 from stages.encoders.neighbours import most_similar
-from stages.engines.shards import Plan, run_in_shards, source_digest
+from stages.engines.digests import source_digest
+from stages.engines.folders import MadeWith, digests_of
+from stages.engines.shards import Plan, run_in_shards
 from stages.errors import PipelineError
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
-from stages.language_models.loading import load_language_model
+from stages.language_models.loading import computed_with, load_language_model
 from stages.language_models.prompts import PromptSet, load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.servers.account import accounted, usage_figures
@@ -71,14 +73,26 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         decoding=decoding,
         labelled=shown,
     )
+    models = digests_of(llm)
     plan = Plan(
         stage="generate",
-        facts={**writer.facts, "code": source_digest(*CODE)},
+        facts={
+            **writer.facts,
+            "weights": models[llm.as_posix()],
+            "computed with": computed_with(model),
+            "code": source_digest(*CODE),
+        },
         schema=TRIPLETS,
         shard_rows=params.shard_premises,
         batch_rows=params.batch_premises,
         alike="sentence",
         results_each=params.samples,
+        made_with=MadeWith(
+            settings=params.by_key("generate", without={"batch_premises"}),
+            files=digests_of(*_read(params, sentences, labelled, guide)) | models,
+            code=CODE,
+        ),
+        output=triplets,
     )
     with accounted(model, plan.folder(work, table)):
         result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
@@ -89,6 +103,12 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         "generate: wrote %s triplets, %s of them to the end",
         *(f"{counts[what]:,}" for what in ("rows", "finished")),
     )
+
+
+def _read(params: GenerateParams, sentences: Path, labelled: Path, guide: Path) -> list[Path]:
+    """Return what is read besides the language model."""
+    prompts = [Path(params.prompts)] if Path(params.prompts).is_file() else []
+    return [sentences, *prompts, *([labelled, guide] if params.demonstrations else [])]
 
 
 def _counts(triplets: pl.DataFrame, shown: Demonstrations) -> dict[str, int]:

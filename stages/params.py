@@ -4,7 +4,7 @@ No setting has a default here: params.yaml shows every value in force.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -46,6 +46,11 @@ class Section(BaseModel):
     """Unknown keys are typing errors, and a loaded value never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def by_key(self, section: str, *, without: Container[str] = ()) -> dict[str, object]:
+        """Return the settings of this section as JSON values by their full key."""
+        values = self.model_dump(mode="json")
+        return {f"{section}.{name}": v for name, v in values.items() if name not in without}
 
 
 class ModelParams(Section):

@@ -9,17 +9,22 @@ already unusable (see ``stages.curation.flaws``) are not asked about; their scor
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from stages.curation.flaws import WRITTEN, flaw_expression
-from stages.engines.shards import Plan, run_in_shards, source_digest
+from stages.engines.digests import source_digest
+from stages.engines.folders import MadeWith, digests_of
+from stages.engines.hardware import surroundings
+from stages.engines.shards import Plan, run_in_shards
 from stages.judges.by_language_model import LanguageModelJudge
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
+from stages.language_models.loading import computed_with
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.servers.account import accounted, usage_figures
 from stages.language_models.servers.settings import Server
@@ -35,7 +40,12 @@ CODE = {
         "stages.language_models.judging",
         *LANGUAGE_MODEL_CODE,
     ),
-    "encoder": ("stages.encoders.embedding", "stages.judges.by_cosine"),
+    "encoder": (
+        "stages.encoders.embedding",
+        "stages.encoders.loading",
+        "stages.encoders.poolers",
+        "stages.judges.by_cosine",
+    ),
     "nli": ("stages.judges.by_entailment",),
 }
 """What shapes each judge's scores besides its weights and settings, and ``COMMON_CODE``."""
@@ -72,7 +82,9 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     usage: dict[str, dict[str, float]] = {}
     for name in params.judges:
         judge = load_judge(name, folders, method=params.method, dtype=params.dtype, server=served)
-        opinions[name] = _opinion(judge, table, params, work=work, progress=progress)
+        files = digests_of(triplets, folders.of(name))
+        plan = _plan(judge, params, files=files, model=folders.of(name), output=scored)
+        opinions[name] = _opinion(judge, table, plan, work=work, progress=progress)
         records.append(record(judge))
         usage |= usage_figures(_language_model(judge))
         del judge
@@ -89,22 +101,40 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     )
 
 
-def _opinion(
-    judge: Judge, table: pl.DataFrame, params: ScoreParams, *, work: Path, progress: Progress
-) -> pl.DataFrame:
-    """Return SCORED as this judge alone would have it."""
-    plan = Plan(
+def _plan(
+    judge: Judge, params: ScoreParams, *, files: Mapping[str, str], model: Path, output: Path
+) -> Plan:
+    code = (*CODE[judge.name], *COMMON_CODE)
+    asked = _language_model(judge)
+    return Plan(
         stage="score",
         facts={
             "judge": judge.name,
             **judge.facts,
-            "code": source_digest(*CODE[judge.name], *COMMON_CODE),
+            "weights": files[model.as_posix()],
+            "computed with": surroundings() if asked is None else computed_with(asked),
+            "code": source_digest(*code),
         },
         schema=SCORED,
         shard_rows=params.shard_triplets,
         batch_rows=params.batch_triplets,
         alike="premise",
+        made_with=MadeWith(settings=_settings(judge, params), files=files, code=code),
+        output=output,
     )
+
+
+def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
+    """Return the settings that shape what this judge alone says."""
+    others = {"judges", "combine", "batch_triplets"}
+    mine = others if judge.name == "llm" else others | {"method", "dtype"}
+    return params.by_key("score", without=mine)
+
+
+def _opinion(
+    judge: Judge, table: pl.DataFrame, plan: Plan, *, work: Path, progress: Progress
+) -> pl.DataFrame:
+    """Return SCORED as this judge alone would have it."""
     with accounted(_language_model(judge), plan.folder(work, table)):
         return run_in_shards(
             table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress

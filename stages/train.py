@@ -15,20 +15,28 @@ import time
 from pathlib import Path
 
 import polars as pl
+import torch
 from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import load_encoder
 from stages.encoders.poolers import PROMPT_MASK
 from stages.encoders.templates import require_room
-from stages.engines.hardware import resolve_dtype
+from stages.engines.digests import (
+    fingerprint,
+    library_versions,
+    rows_digest,
+    source_digest,
+)
+from stages.engines.disk import require_space
+from stages.engines.folders import MadeWith, digests_of
+from stages.engines.hardware import device, resolve_dtype
 from stages.engines.processes import Processes, join_processes
-from stages.engines.shards import source_digest
 from stages.errors import PipelineError
 from stages.params import TrainParams
 from stages.progress import Progress, silent
 from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json
 from stages.training.card import Origin, model_card
-from stages.training.checkpoints import fingerprint, weights_digest
+from stages.training.checkpoints import STATES, sole_use, weights_digest
 from stages.training.dev import DevEvaluator
 from stages.training.guide import guide_vectors
 from stages.training.heads import CLS_MLP, add_heads
@@ -41,6 +49,8 @@ from stages.training.trainer import COLUMNS, fit
 
 log = logging.getLogger(__name__)
 
+CHECKPOINTS = 3
+"""At once on the disk: the best, the last, and the one that is being written."""
 CODE = (
     "stages.encoders.embedding",
     "stages.encoders.loading",
@@ -104,13 +114,20 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     triplets = _triplets(curated, people, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
-    inputs = (params, triplets.write_ndjson(), base, guide, pairs.rows())
-    checkpoints = work / "train" / fingerprint(*inputs, source_digest(*CODE), processes.world)
+    models = digests_of(base, guide)
+    facts = {
+        "settings": params.by_key("train"),
+        "models": [models[base.as_posix()], models[guide.as_posix()]],
+        "pairs": rows_digest(pairs),
+        "computed with": {"device": device(), "processes": processes.world} | library_versions(),
+        "code": source_digest(*CODE),
+    }
+    checkpoints = work / "train" / fingerprint(facts, triplets)
     _check_inputs(processes, checkpoints.name)
     vectors = None
     if params.objective == "masked":
         vectors = guide_vectors(
-            work / "train",
+            work,
             guide,
             triplets,
             pooler=params.guide_pooler,
@@ -126,35 +143,39 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         tau=recipe.tau,
         hard_negative_weight=recipe.hard_negative_weight,
     )
-    record = fit(
-        *(loss, triplets),
-        dev=dev,
-        recipe=recipe,
-        folder=checkpoints,
-        curves=training / "live",
-        processes=processes,
-        progress=progress,
-    )
-    if not processes.is_first:
-        return
-    summary = {
-        **_summary(record, triplets),
-        "labelled": len(people),
-        "labelled_share": round(len(people) / len(triplets), 6),
-        "dtype": _dtype_name(params.dtype),
-    }
-    card = model_card(
-        encoder.name,
-        facts={"base": _identity(base), "guide": _identity(guide), "dev benchmark": params.dev}
-        | summary,
-        settings=params.model_dump(),
-        origin=origin,
-    )
-    save_encoder(loss.model, encoder, card=card)
-    record.write(training)
-    seconds = round(time.perf_counter() - start, 1)
-    write_json({**summary, "seconds": seconds}, training / "summary.json")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    _check_space(loss.model, checkpoints, encoder)
+    read = digests_of(curated, labelled, benchmarks / f"{params.dev}.parquet") | models
+    made_with = MadeWith(settings=params.by_key("train"), files=read, code=CODE)
+    with sole_use(checkpoints, made_with=made_with, processes=processes):
+        record = fit(
+            *(loss, triplets),
+            dev=dev,
+            recipe=recipe,
+            folder=checkpoints,
+            curves=training / "live",
+            processes=processes,
+            progress=progress,
+        )
+        if not processes.is_first:
+            return
+        summary = {
+            **_summary(record, triplets),
+            "labelled": len(people),
+            "labelled_share": round(len(people) / len(triplets), 6),
+            "dtype": _dtype_name(params.dtype),
+        }
+        card = model_card(
+            encoder.name,
+            facts={"base": _identity(base), "guide": _identity(guide), "dev benchmark": params.dev}
+            | summary,
+            settings=params.model_dump(),
+            origin=origin,
+        )
+        save_encoder(loss.model, encoder, card=card)
+        record.write(training)
+        seconds = round(time.perf_counter() - start, 1)
+        write_json({**summary, "seconds": seconds}, training / "summary.json")
+        shutil.rmtree(checkpoints, ignore_errors=True)
     _say(record, triplets=len(triplets), dev=params.dev, seconds=seconds)
     if len(people):
         log.info(
@@ -171,6 +192,13 @@ def _origin(preparation: Path, curation: Path, origins: Path) -> Origin:
         models=read_if_there(origins),
         revision={"Git revision": git_revision(Path()), "dvc.lock": lock_digest(Path())},
     )
+
+
+def _check_space(model: torch.nn.Module, checkpoints: Path, encoder: Path) -> None:
+    """Check that the checkpoints of a run fit beside one another, and the encoder at its end."""
+    weights = 4 * sum(parameter.numel() for parameter in model.parameters())
+    require_space(checkpoints, CHECKPOINTS * STATES * weights, purpose="the checkpoints of train")
+    require_space(encoder.parent, weights, purpose="the trained encoder")
 
 
 def _check_inputs(processes: Processes, fingerprint_here: str) -> None:

@@ -1,1 +1,1 @@
-"""Durable shards: work that survives being stopped."""
+"""Long work: durable shards that processes share, their folders, and what computes."""

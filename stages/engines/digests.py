@@ -1,8 +1,40 @@
-"""What identifies a file or a folder: its bytes, and nothing of where or when it was written."""
+"""What identifies files, tables, code and settings: their content, and nothing of where or when."""
 
 import hashlib
-from collections.abc import Container
+import json
+from collections.abc import Container, Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+
+import polars as pl
+
+NOT_THE_MODEL = frozenset({"README.md", "source.json"})
+"""Files of a model's folder that say where it came from and shape no answer."""
+LIBRARIES = ("torch", "transformers", "tokenizers", "sentence-transformers")
+"""Whose versions shape what a model that runs here answers."""
+
+
+def fingerprint(facts: Mapping[str, object], table: pl.DataFrame | None = None) -> str:
+    """Return 16 hexadecimal digits that change with ``facts`` (JSON values) and the rows.
+
+    Names, values and the order of rows count, the order of ``facts`` does not.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode())
+    if table is not None:
+        digest.update(rows_digest(table).encode())
+    return digest.hexdigest()[:16]
+
+
+def rows_digest(table: pl.DataFrame) -> str:
+    """Return the SHA-256 of the rows of ``table`` in their order, with the names of the columns."""
+    digest = hashlib.sha256(json.dumps([table.columns, len(table)]).encode())
+    for rows in table.iter_slices(ROWS_AT_ONCE):
+        digest.update(rows.write_ndjson().encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+ROWS_AT_ONCE = 65536
 
 
 def path_digest(path: Path, *, without: Container[str] = ()) -> bytes:
@@ -20,3 +52,25 @@ def path_digest(path: Path, *, without: Container[str] = ()) -> bytes:
         if file.name not in without:
             digest.update(file.relative_to(path).as_posix().encode() + b"\0" + path_digest(file))
     return digest.digest()
+
+
+def model_digest(folder: Path) -> str:
+    """Return the SHA-256 of what makes up a model: weights, tokenizer and configuration."""
+    return path_digest(folder, without=NOT_THE_MODEL).hex()
+
+
+def source_digest(*modules: str) -> str:
+    """Return a hash of the source code of ``modules`` (dotted names): code that shapes answers."""
+    digest = hashlib.sha256()
+    for module in sorted(modules):
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            message = f"no module {module}"
+            raise ValueError(message)
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that compute models."""
+    return {name: version(name) for name in LIBRARIES}

@@ -2,6 +2,8 @@
 
 import torch
 
+from stages.engines.digests import library_versions
+
 
 def resolve_dtype(dtype: str) -> torch.dtype:
     """Return the type that ``auto``, ``float32`` or ``bfloat16`` means on this machine.
@@ -32,3 +34,15 @@ def has_bfloat16() -> bool:
 def device() -> str:
     """Return ``cuda`` where there is a GPU that torch can use, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def surroundings() -> dict[str, object]:
+    """Return what shapes the rounding of a model that computes here, as JSON values.
+
+    Device, versions of the libraries and, on a processor, the number of threads: they decide in
+    which order products are summed up.
+    """
+    where: dict[str, object] = {"device": device()}
+    if device() == "cpu":
+        where["threads"] = torch.get_num_threads()
+    return where | library_versions()

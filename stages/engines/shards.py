@@ -1,27 +1,38 @@
 """Durable shards: work is cut up front, each piece is kept once done, and a rerun goes on.
 
 A shard is written whole or not at all to ``<work>/<stage>/<fingerprint>/``. The fingerprint covers
-everything that shapes the answer, so a changed setting never meets an old shard.
+everything that shapes the answer, so a changed setting never meets an old shard; a seal in each
+shard tells the one that was torn, changed or put in another's place. Several processes may work in
+one folder: each takes the next shard that nobody is at, and all end with the whole table.
 """
 
-import hashlib
-import json
-import logging
+import contextlib
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from stages.errors import PipelineError
+from stages.engines.digests import fingerprint
+from stages.engines.disk import require_space, require_space_for_output
+from stages.engines.folders import MadeWith, used
+from stages.engines.pieces import read_piece, set_aside, write_piece
+from stages.engines.seals import blank_seal
+from stages.engines.turns import alive, in_turns
 from stages.progress import Progress
-from stages.tables import Schema, read_table, write_table
-
-log = logging.getLogger(__name__)
+from stages.tables import Schema
 
 COMMON_CHARACTERS = 400
 """Longer texts are computed fewer at a time, so that a batch never needs much more memory."""
+RESULT_PER_INPUT = 3
+"""Bytes of a result per byte of its row, before a shard is there to weigh: a table on disk is
+compressed, and answers are about as long as what they answer."""
+FORMAT = 2
+"""Of the shards; part of every fingerprint."""
+SEAL = "multicsr"
+"""Key of the seal among Parquet's metadata."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,32 +53,16 @@ class Plan:
     """Column of text: within a shard, rows of like length are computed together."""
     results_each: int = 1
     """Results of a row; they come side by side."""
+    made_with: MadeWith = field(default_factory=MadeWith)
+    """What the folder was made with, for people."""
+    output: Path | None = None
+    """Where the whole table will go; there has to be room for it, too."""
 
     def folder(self, work: Path, table: pl.DataFrame) -> Path:
         """Return where the finished shards of ``table`` are, below ``work``."""
-        facts = {**self.facts, "shard_rows": self.shard_rows}
-        return work / self.stage / fingerprint(facts, table)
-
-
-def fingerprint(facts: Mapping[str, object], table: pl.DataFrame) -> str:
-    """Return 16 hexadecimal digits that change with ``facts`` (JSON values) and the input rows."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    digest.update(table.hash_rows(seed=0).to_numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def source_digest(*modules: str) -> str:
-    """Return a hash of the source code of ``modules`` (dotted names): code that shapes answers."""
-    from importlib.util import find_spec
-
-    digest = hashlib.sha256()
-    for module in sorted(modules):
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:
-            message = f"no module {module}"
-            raise ValueError(message)
-        digest.update(Path(spec.origin).read_bytes())
-    return digest.hexdigest()
+        columns = {name: str(dtype()) for name, dtype in self.schema.items()}
+        cut = {"shard_rows": self.shard_rows, "columns": columns, "format": FORMAT}
+        return work / self.stage / fingerprint({**self.facts, **cut}, table)
 
 
 def run_in_shards(
@@ -88,21 +83,118 @@ def run_in_shards(
         progress: Opens the progress bar.
 
     Returns:
-        The results of all shards.
+        The results of all shards, by whichever process they were computed.
+
+    Raises:
+        PipelineError: When the disk is too small or refuses a write; finished shards stay.
     """
     folder = plan.folder(work, table)
-    done: list[pl.DataFrame] = []
-    with progress(plan.stage, total=len(table), unit="rows") as advance:
-        for number, shard in enumerate(table.iter_slices(plan.shard_rows)):
-            path = folder / f"shard-{number:06d}.parquet"
-            result = _finished(path, plan.schema, rows=len(shard) * plan.results_each)
-            if result is None:
-                result = _computed(shard, compute, plan, advance)
-                write_table(result.select(plan.schema.keys()), path)
-            else:
-                advance(len(shard))
-            done.append(result)
-    return pl.concat(done) if done else pl.DataFrame(schema=plan.schema)
+    shards = _Shards(folder, plan, list(table.iter_slices(plan.shard_rows)), compute)
+    facts = {"rows": len(table), "shards": len(shards.inputs), "facts": dict(plan.facts)}
+    with used(folder, stage=plan.stage, made_with=plan.made_with, **facts):
+        shards.weigh()
+        shards.require_space()
+        with progress(plan.stage, total=len(table), unit="rows") as advance:
+            shards.advance = advance
+            done = dict(in_turns(shards.paths, find=shards.find, make=shards.make))
+    if not done:
+        return pl.DataFrame(schema=plan.schema)
+    return pl.concat([done[number] for number in range(len(done))])
+
+
+class _Shards:
+    """The shards of one table in one folder.
+
+    Args:
+        folder: Where they are.
+        plan: How they are cut, and what they depend on.
+        inputs: The rows of each.
+        compute: See :func:`run_in_shards`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        inputs: Sequence[pl.DataFrame],
+        compute: Callable[[pl.DataFrame], pl.DataFrame],
+    ) -> None:
+        self.inputs = inputs
+        self.paths = [folder / f"shard-{number:06d}.parquet" for number in range(len(inputs))]
+        self.advance: Callable[[int], None] = lambda _done: None
+        self._folder = folder
+        self._plan = plan
+        self._compute = compute
+        self._weights: dict[int, int] = {}
+
+    def find(self, number: int, *, mine: bool) -> pl.DataFrame | None:
+        """Return the finished shard, None where there is none that can be trusted."""
+        path = self.paths[number]
+        data = read_piece(path, self._label(number), mine=mine)
+        if data is None:
+            return None
+        try:
+            result = pl.read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            # Sealed by us and yet no table: whatever it is, it is not trusted.
+            if mine:
+                set_aside(path, "damaged")
+            return None
+        self._weights[number] = len(data)
+        self.advance(len(self.inputs[number]))
+        return result
+
+    def make(self, number: int) -> pl.DataFrame:
+        """Compute the shard and keep it."""
+        path = self.paths[number]
+
+        def advance(rows: int) -> None:
+            alive(path)
+            self.advance(rows)
+
+        result = _computed(self.inputs[number], self._compute, self._plan, advance)
+        result = result.select(self._plan.schema.keys())
+        buffer = io.BytesIO()
+        result.write_parquet(buffer, metadata={SEAL: blank_seal(self._label(number))})
+        write_piece(buffer.getvalue(), path)
+        self._weights[number] = len(buffer.getvalue())
+        self.require_space()
+        return result
+
+    def weigh(self) -> None:
+        """Note what the shards weigh that are there."""
+        for number, path in enumerate(self.paths):
+            with contextlib.suppress(FileNotFoundError):
+                self._weights[number] = path.stat().st_size
+
+    def require_space(self) -> None:
+        """Check that there is room for the shards that are not there yet, and for the output.
+
+        Raises:
+            PipelineError: When there is not.
+        """
+        left = len(self.paths) - len(self._weights)
+        if not left:
+            return
+        known = self._weights.values()
+        shard = sum(known) / len(known) if known else self._expected()
+        purpose = f"{left} of {len(self.paths)} shards of {self._plan.stage}"
+        if self._plan.output is None:
+            require_space(self._folder, left * shard, purpose=purpose)
+        else:
+            whole = len(self.paths) * shard
+            output = self._plan.output.parent
+            require_space_for_output(
+                self._folder, output, left * shard, whole=whole, purpose=purpose
+            )
+
+    def _expected(self) -> float:
+        rows = sum(shard.estimated_size() for shard in self.inputs) / len(self.inputs)
+        return RESULT_PER_INPUT * self._plan.results_each * rows
+
+    def _label(self, number: int) -> str:
+        rows = len(self.inputs[number]) * self._plan.results_each
+        return f"{self._plan.stage} {self._folder.name} shard {number} rows {rows}"
 
 
 def _computed(
@@ -140,15 +232,3 @@ def _cuts(lengths: Sequence[int], batch_rows: int) -> Iterator[tuple[int, int]]:
         stop = min(start + max(1, int(batch_rows / max(1, uncommon))), len(lengths))
         yield start, stop
         start = stop
-
-
-def _finished(path: Path, schema: Schema, *, rows: int) -> pl.DataFrame | None:
-    """Return the shard at ``path`` if it is there and whole."""
-    if not path.exists():
-        return None
-    try:
-        shard = read_table(path, schema)
-    except PipelineError:
-        log.warning("%s is damaged and is computed again", path)
-        return None
-    return shard if len(shard) == rows else None

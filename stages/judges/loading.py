@@ -20,6 +20,11 @@ class Folders:
     encoder: Path
     nli: Path
 
+    def of(self, name: str) -> Path:
+        """Return the folder of the judge `llm`, `encoder` or `nli`."""
+        folder: Path = getattr(self, name)
+        return folder
+
 
 def load_judge(
     name: str, folders: Folders, *, method: str, dtype: str, server: Server | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from stages.errors import PipelineError
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.scripted import ScriptedLanguageModel
+from stages.language_models.servers.account import Metered
 from stages.language_models.servers.settings import Server
 
 CODE = (
@@ -44,6 +45,19 @@ def load_language_model(
     if source["reference"].startswith("api:"):
         return _load_served(source["reference"], server)
     return _load_network(folder, identity=source["identity"], dtype=dtype)
+
+
+def computed_with(model: LanguageModel) -> dict[str, object]:
+    """Return what shapes the rounding of the model's answers, as JSON values.
+
+    Nothing does where nothing is rounded here: a rule has no rounding, and what a server was paid
+    for outlives another version of a library.
+    """
+    if isinstance(model, ScriptedLanguageModel | Metered):
+        return {}
+    from stages.engines.hardware import surroundings
+
+    return surroundings()
 
 
 def _load_served(reference: str, server: Server | None) -> LanguageModel:

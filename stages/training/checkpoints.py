@@ -4,26 +4,41 @@ import hashlib
 import json
 import logging
 import shutil
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stages.engines.digests import path_digest
+from stages.engines.folders import MadeWith, used
+from stages.engines.locks import lock
+from stages.engines.processes import Processes
+from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
 
-def fingerprint(*parts: object) -> str:
-    """Return 16 hexadecimal digits that change with any of ``parts``.
+STATES = 3
+"""What a checkpoint holds of each weight: itself, and AdamW's two averages."""
 
-    A path stands for the bytes of the file, or of all files of the folder with their names;
-    anything else for its ``repr``. The versions of the libraries that train are always part of it.
+
+@contextmanager
+def sole_use(folder: Path, *, made_with: MadeWith, processes: Processes) -> Iterator[None]:
+    """Let nobody else train in ``folder``, or prune it, while the block runs.
+
+    Raises:
+        PipelineError: When another run does.
     """
-    libraries = [version(name) for name in ("torch", "transformers", "sentence-transformers")]
-    digest = hashlib.sha256(repr(libraries).encode())
-    for part in parts:
-        digest.update(path_digest(part) if isinstance(part, Path) else repr(part).encode())
-        digest.update(b"\0")
-    return digest.hexdigest()[:16]
+    if not processes.is_first:
+        yield
+        return
+    with lock(folder.with_name(f"{folder.name}.lock")) as mine:
+        if not mine:
+            raise PipelineError(
+                f"another process trains with the same inputs and settings, in {folder}.",
+                remedy="wait until it has ended: its encoder is the one you want.",
+            )
+        with used(folder, stage="train", made_with=made_with):
+            yield
 
 
 def weights_digest(folder: Path) -> str:

@@ -1,55 +1,65 @@
 """What the frozen guide thinks of every training sentence, computed once and kept on disk."""
 
+import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.encoders.embedding import embed
 from stages.encoders.loading import load_encoder
+from stages.engines.digests import fingerprint, library_versions, source_digest
+from stages.engines.disk import require_space
+from stages.engines.folders import MadeWith, digests_of, used
+from stages.engines.hardware import device
+from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.processes import ALONE, Processes
-from stages.errors import PipelineError
+from stages.engines.seals import blank_seal
+from stages.engines.turns import alive, in_turns
 from stages.progress import Progress, silent
-from stages.tables import replacing
-from stages.training.checkpoints import fingerprint
 
 log = logging.getLogger(__name__)
 
 COLUMNS = ("premise", "entailment", "contradiction")
 """What a triplet is made of, in the order in which the loss takes their vectors."""
+SHARD_TRIPLETS = 2048
+"""Triplets a file; a stopped run loses at most those of the file in flight."""
+BATCH_SENTENCES = 64
+CODE = (
+    "stages.encoders.embedding",
+    "stages.encoders.loading",
+    "stages.encoders.poolers",
+    "stages.encoders.templates",
+    "stages.training.guide",
+)
+"""What shapes a vector besides the guide's files, its pooler and its template."""
+HALF_BYTES = 2
 
 
 class GuideVectors:
-    """Guide vectors of all premises, entailments and contradictions, memory-mapped.
+    """Guide vectors of all premises, entailments and contradictions.
 
     Args:
-        path: ``.npy`` file ``(3, triplets, width)``, float16, rows of length 1; the first axis is
-            premise, entailment, contradiction. See :func:`write_guide_vectors`.
-
-    Raises:
-        PipelineError: When the file is no such array.
+        shards: Arrays ``(3, some triplets, width)``, float16, rows of length 1, together in the
+            order of the triplets; the first axis is premise, entailment, contradiction. They may
+            be memory-mapped, and are then read as they are needed.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise PipelineError(
-                f"{path} cannot be read as guide vectors: {error}",
-                remedy="delete the file and run again; the guide is then asked once more.",
-            ) from error
+    def __init__(self, shards: Sequence[NDArray[np.float16]]) -> None:
+        self._shards = list(shards)
+        self._ends = np.array(list(accumulate(shard.shape[1] for shard in shards)), dtype=np.int64)
 
     def __len__(self) -> int:
         """Return the number of triplets."""
-        return int(self._vectors.shape[1])
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def cosines(self, rows: Tensor) -> Tensor:
         """Return the guide's cosines between premises and candidates of a batch.
@@ -79,13 +89,24 @@ class GuideVectors:
             return left @ right.T
 
     def _unit(self, columns: slice, rows: Tensor) -> Tensor:
-        chosen = np.asarray(self._vectors[columns, rows.cpu().numpy()], dtype=np.float32)
+        chosen = self._chosen(columns, rows.cpu().numpy())
         # Half precision leaves lengths off by 0.0005, which would blur sigma.
         return F.normalize(torch.from_numpy(chosen).to(rows.device), dim=-1)
 
+    def _chosen(self, columns: slice, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        height, width = len(range(*columns.indices(3))), self._shards[0].shape[2]
+        chosen = np.empty((height, len(rows), width), dtype=np.float32)
+        where = np.searchsorted(self._ends, rows, side="right")
+        for number in np.unique(where).tolist():
+            here = where == number
+            shard = self._shards[number]
+            places = rows[here] - (self._ends[number] - shard.shape[1])
+            chosen[:, here] = shard[columns, places]
+        return chosen
+
 
 def guide_vectors(
-    folder: Path,
+    work: Path,
     guide: Path,
     triplets: pl.DataFrame,
     *,
@@ -94,81 +115,136 @@ def guide_vectors(
     processes: Processes = ALONE,
     progress: Progress = silent,
 ) -> GuideVectors:
-    """Return the guide's vectors of ``triplets``, which stay in ``folder`` for the next to ask.
+    """Return the guide's vectors of ``triplets``, which stay in ``work`` for the next to ask.
 
     Args:
-        folder: Where they are kept, under a name that changes with all that follows.
+        work: They are kept below it in ``guide/``, under a name that changes with all that follows.
         guide: Folder of the guide.
         triplets: Columns premise, entailment and contradiction.
         pooler: Of the guide; see :func:`stages.encoders.poolers.repool`.
         template: Of the pooler `prompt_mask`.
-        processes: Who trains together; each encodes a share.
-        progress: Told how many sentences are encoded.
+        processes: Who trains together; each encodes what nobody is at.
+        progress: Told how many triplets are encoded.
 
     Raises:
-        PipelineError: When the guide does not load or the file cannot be written.
+        PipelineError: When the guide does not load or a file cannot be written.
     """
     texts = triplets.select(COLUMNS)
-    name = fingerprint(texts.write_ndjson(), guide, pooler, template)
-    path = folder / f"guide-{name}.npy"
-    processes.wait()  # so that all see the same files
-    if not path.is_file():
-        encoder = load_encoder(guide, pooler=pooler, template=template)
-        columns = [texts[column].to_list() for column in COLUMNS]
-        write_guide_vectors(path, encoder, columns, processes=processes, progress=progress)
-    return GuideVectors(path)
+    settings = {"train.guide_pooler": pooler, "train.template": template}
+    files = digests_of(guide)
+    facts = {
+        "settings": settings,
+        "guide": files[guide.as_posix()],
+        "computed with": {"device": device(), **library_versions()},
+        "code": source_digest(*CODE),
+        "shard_triplets": SHARD_TRIPLETS,
+    }
+    folder = work / "guide" / fingerprint(facts, texts)
+
+    def load() -> SentenceTransformer:
+        return load_encoder(guide, pooler=pooler, template=template)
+
+    made_with = MadeWith(settings=settings, files=files, code=CODE)
+    processes.wait()  # so that all begin with the same files
+    with used(folder, stage="guide", made_with=made_with, rows=len(texts)):
+        vectors = write_guide_vectors(folder, load, texts, progress=progress)
+    processes.wait()  # who leaves first may take the processor from those who still encode
+    return vectors
 
 
 def write_guide_vectors(
-    path: Path,
-    guide: SentenceTransformer,
-    columns: Sequence[Sequence[str]],
+    folder: Path,
+    load: Callable[[], SentenceTransformer],
+    triplets: pl.DataFrame,
     *,
-    batch_sentences: int = 64,
-    processes: Processes = ALONE,
     progress: Progress = silent,
-) -> None:
-    """Encode ``columns`` (premises, entailments, contradictions) and write them to ``path``.
+) -> GuideVectors:
+    """Encode ``triplets`` into files in ``folder``, but for those that are there, and open them.
 
-    The guide has its own tokenizer, pooling and width, and sees no dropout. The file appears
-    whole or not at all; half precision halves it to 6 bytes a triplet and dimension. Several
-    processes encode a share of the triplets each, and all return when the file is there.
+    The guide has its own tokenizer, pooling and width, and sees no dropout. Half precision takes 6
+    bytes a triplet and dimension. Processes that call this with the same arguments share the files.
+
+    Args:
+        folder: Belongs to this guide and these triplets alone.
+        load: Loads the guide; called when something has to be encoded.
+        triplets: Columns premise, entailment and contradiction.
+        progress: Told how many triplets are encoded.
 
     Raises:
-        PipelineError: When the file cannot be written.
+        PipelineError: When a file cannot be written.
     """
-    ranks = range(processes.world)
-    parts = [path.with_name(f"{path.stem}-{rank}-of-{len(ranks)}.npy") for rank in ranks]
-    share = processes.share(len(columns[0]))
-    with replacing(path if processes.world == 1 else parts[processes.rank]) as temporary:
-        vectors = None
-        for number, sentences in enumerate(columns):
-            column = embed(
-                guide, sentences[share], batch_sentences=batch_sentences, progress=progress
-            )
-            if vectors is None:
-                shape = (len(columns), *column.shape)
-                vectors = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-            vectors[number] = column
-        if vectors is not None:
-            vectors.flush()
-    processes.wait()
-    if processes.world > 1 and processes.is_first:
-        _join(parts, path)
-    processes.wait()
-    log.info("train: the guide encoded %s triplets, kept in %s", f"{len(columns[0]):,}", path)
+    shards = _Shards(folder, load, list(triplets.select(COLUMNS).iter_slices(SHARD_TRIPLETS)))
+    with progress("Asking the guide", total=len(triplets), unit="triplets") as advance:
+        shards.advance = advance
+        done = dict(in_turns(shards.paths, find=shards.find, make=shards.make))
+    if shards.made:
+        log.info("train: the guide encoded %s triplets, kept in %s", f"{shards.made:,}", folder)
+    return GuideVectors([done[number] for number in range(len(done))])
 
 
-def _join(parts: Sequence[Path], path: Path) -> None:
-    shares = [np.load(part, mmap_mode="r") for part in parts]
-    columns, _, width = shares[0].shape
-    with replacing(path) as temporary:
-        shape = (columns, sum(share.shape[1] for share in shares), width)
-        vectors = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        end = 0
-        for share in shares:
-            start, end = end, end + share.shape[1]
-            vectors[:, start:end] = share
-        vectors.flush()
-    for part in parts:
-        part.unlink()
+class _Shards:
+    """Files of guide vectors, in the order of the triplets.
+
+    Args:
+        folder: Where they are.
+        load: Loads the guide.
+        inputs: The triplets of each file.
+    """
+
+    def __init__(
+        self, folder: Path, load: Callable[[], SentenceTransformer], inputs: Sequence[pl.DataFrame]
+    ) -> None:
+        self.paths = [folder / f"shard-{number:06d}.npy" for number in range(len(inputs))]
+        self.advance: Callable[[int], None] = lambda _done: None
+        self.made = 0
+        self._folder = folder
+        self._inputs = inputs
+        self._load = load
+        self._guide: SentenceTransformer | None = None
+
+    def find(self, number: int, *, mine: bool) -> NDArray[np.float16] | None:
+        """Return the finished file's vectors, memory-mapped; None where none can be trusted."""
+        path = self.paths[number]
+        if read_piece(path, self._label(number), mine=mine) is None:
+            return None
+        try:
+            vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError):
+            if mine:
+                set_aside(path, "damaged")
+            return None
+        self.advance(len(self._inputs[number]))
+        return vectors
+
+    def make(self, number: int) -> NDArray[np.float16]:
+        """Encode the triplets and keep their vectors."""
+        path, triplets = self.paths[number], self._inputs[number]
+        columns = []
+        for name in COLUMNS:
+            sentences = triplets[name].to_list()
+            columns.append(embed(self._loaded(), sentences, batch_sentences=BATCH_SENTENCES))
+            alive(path)
+        vectors = np.stack(columns).astype(np.float16)
+        buffer = io.BytesIO()
+        np.save(buffer, vectors, allow_pickle=False)
+        write_piece(buffer.getvalue() + blank_seal(self._label(number)).encode(), path)
+        self.made += len(triplets)
+        self.advance(len(triplets))
+        kept: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        return kept
+
+    def _loaded(self) -> SentenceTransformer:
+        if self._guide is None:
+            self._guide = self._load()
+            width = self._guide.get_embedding_dimension() or 0
+            self._require_space(len(COLUMNS) * HALF_BYTES * width)
+        return self._guide
+
+    def _require_space(self, triplet_bytes: int) -> None:
+        pieces = zip(self._inputs, self.paths, strict=True)
+        missing = sum(len(rows) for rows, path in pieces if not path.exists())
+        purpose = f"the guide's vectors of {missing:,} triplets"
+        require_space(self._folder, missing * triplet_bytes, purpose=purpose)
+
+    def _label(self, number: int) -> str:
+        return f"guide {self._folder.name} shard {number} rows {len(self._inputs[number])}"

@@ -115,7 +115,7 @@ def _check_guide(loss: MaskedLoss, triplets: pl.DataFrame) -> None:
         raise PipelineError(
             f"the guide's vectors are those of {len(loss.guide)} triplets, but there are "
             f"{len(triplets)}.",
-            remedy="delete the guide-*.npy files in the work folder's train/, then run again.",
+            remedy="ask the guide about the triplets that are trained on.",
         )
 
 

@@ -43,7 +43,7 @@ def test_a_masked_step(
     """256 triplets a step, MiniLM guided by MiniLM, float32; from sentences to new weights."""
     rows = rows_of(premises, 256)
     base, guide = real_models["base"], real_models["guide"]
-    vectors = guide_vectors(guide, rows, tmp_path / "guide.npy")
+    vectors = guide_vectors(guide, rows, tmp_path / "guide")
     learner, peer = Learner(base), Learner(base)
     masked = our_step(learner, rows, guide=vectors)
     unmasked = our_step(learner, rows, guide=None)
@@ -81,7 +81,7 @@ def test_a_gradcache_step(
     """512 triplets a step, 32 at once, MiniLM guided by MiniLM, float32."""
     rows = rows_of(premises, 512)
     base, guide = real_models["base"], real_models["guide"]
-    vectors = guide_vectors(guide, rows, tmp_path / "guide.npy")
+    vectors = guide_vectors(guide, rows, tmp_path / "guide")
     learner, peer = Learner(base), Learner(base)
     cached = our_step(learner, rows, guide=vectors, mini_batch=32)
     loss = CachedGISTEmbedLoss(peer.encoder, load_encoder(guide), mini_batch_size=32)

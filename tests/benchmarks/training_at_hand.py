@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
@@ -76,8 +77,7 @@ def their_step(learner: Learner, rows: list[Row], loss: PeerLoss) -> Callable[[]
     return backward
 
 
-def guide_vectors(folder: Path, rows: list[Row], path: Path) -> GuideVectors:
+def guide_vectors(guide: Path, rows: list[Row], folder: Path) -> GuideVectors:
     """Ask the guide once for all sentences, as stage `train` does before the first step."""
-    columns = [[str(row[name]) for row in rows] for name in COLUMNS]
-    write_guide_vectors(path, load_encoder(folder), columns)
-    return GuideVectors(path)
+    texts = pl.DataFrame({name: [str(row[name]) for row in rows] for name in COLUMNS})
+    return write_guide_vectors(folder, lambda: load_encoder(guide), texts)

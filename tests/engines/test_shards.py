@@ -1,14 +1,27 @@
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from stages.engines.shards import Plan, fingerprint, run_in_shards, source_digest
+from stages.engines.folders import IN_USE, MadeWith
+from stages.engines.folders import PLAN as PLAN_FILE
+from stages.engines.locks import is_held
+from stages.engines.pieces import SAID
+from stages.engines.shards import Plan, run_in_shards
+from stages.errors import PipelineError
 from stages.progress import silent
+from stages.tables import read_json
+from tests.engines.test_disk import Disk
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}
 INPUT = {"n": pl.Int64, "text": pl.String}
 TABLE = pl.DataFrame({"n": range(10), "text": ["like"] * 10}, schema=INPUT)
+PLAN = Plan(stage="square", facts={}, schema=SCHEMA, shard_rows=4, batch_rows=3, alike="text")
 
 
 class Squarer:
@@ -33,14 +46,7 @@ def squared(
     shard_rows: int = 4,
     batch_rows: int = 3,
 ) -> pl.DataFrame:
-    plan = Plan(
-        stage="square",
-        facts={},
-        schema=SCHEMA,
-        shard_rows=shard_rows,
-        batch_rows=batch_rows,
-        alike="text",
-    )
+    plan = replace(PLAN, shard_rows=shard_rows, batch_rows=batch_rows)
     return run_in_shards(table, squarer, plan, work=work, progress=silent)
 
 
@@ -115,34 +121,134 @@ def test_batch_size_changes_nothing_that_is_kept(tmp_path: Path) -> None:
     assert squared(tmp_path / "large", Squarer(), batch_rows=100).equals(small)
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", None])
-def test_a_damaged_shard_is_computed_again(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize("damage", ["emptied", "torn", "cut", "flipped", "zeroed", "swapped"])
+def test_a_shard_that_cannot_be_trusted_is_set_aside_and_computed_again(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = squared(tmp_path, Squarer())
     (shard,) = tmp_path.rglob("shard-000001.parquet")
-    shard.write_bytes(shard.read_bytes()[:-20] if content is None else content)
+    found = damaged(shard, damage)
+    shard.write_bytes(found)
     again = Squarer()
     assert squared(tmp_path, again).equals(whole)
     assert again.asked == [4, 5, 6, 7]
+    fault = "foreign" if damage == "swapped" else "damaged"
+    kept = shard.with_name(f"{shard.name}.{fault}-1")
+    assert kept.read_bytes() == found
+    assert [record.message for record in caplog.records] == [
+        f"{shard} {SAID[fault]}; it is kept as {kept.name} and made again"
+    ]
+
+
+def damaged(shard: Path, damage: str) -> bytes:
+    whole = shard.read_bytes()
+    middle = len(whole) // 2
+    return {
+        "emptied": b"",
+        "torn": whole[:middle] + bytes(len(whole) - middle),
+        "cut": whole[:-20],
+        "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+        "zeroed": bytes(len(whole)),
+        "swapped": shard.with_name("shard-000000.parquet").read_bytes(),
+    }[damage]
+
+
+def test_a_shard_of_another_setting_is_recognised(tmp_path: Path) -> None:
+    other = TABLE.with_columns(n=pl.col("n") + 100)
+    squared(tmp_path / "other", Squarer(), table=other)
+    whole = squared(tmp_path / "mine", Squarer())
+    (foreign,) = (tmp_path / "other").rglob("shard-000001.parquet")
+    (mine,) = (tmp_path / "mine").rglob("shard-000001.parquet")
+    mine.write_bytes(foreign.read_bytes())
+    again = Squarer()
+    assert squared(tmp_path / "mine", again).equals(whole)
+    assert again.asked == [4, 5, 6, 7]
+    assert mine.with_name(f"{mine.name}.foreign-1").exists()
+
+
+SHARING = """
+import sys, time
+from pathlib import Path
+import polars as pl
+from stages.engines.shards import run_in_shards
+from stages.progress import silent
+from tests.engines.test_shards import PLAN, TABLE
+
+def slowly(batch):
+    with open(sys.argv[2], "a") as asked:
+        asked.write("".join(f"{n}\\n" for n in batch["n"]))
+    time.sleep(0.1)
+    return batch.select("n", square=pl.col("n") ** 2)
+
+Path(f"{sys.argv[2]}.ready").touch()
+while not Path(sys.argv[3]).exists():
+    time.sleep(0.01)
+result = run_in_shards(TABLE, slowly, PLAN, work=Path(sys.argv[1]), progress=silent)
+assert result["square"].to_list() == [n * n for n in range(10)]
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_shards_and_both_have_the_whole_table(tmp_path: Path) -> None:
+    logs = [tmp_path / "one", tmp_path / "two"]
+    words = [sys.executable, "-c", SHARING, str(tmp_path / "work")]
+    started = [subprocess.Popen([*words, str(log), str(tmp_path / "go")]) for log in logs]
+    while not all(log.with_name(f"{log.name}.ready").exists() for log in logs):
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert [process.wait(timeout=60) for process in started] == [0, 0]
+    asked = [log.read_text().split() if log.exists() else [] for log in logs]
+    assert sorted(int(n) for one in asked for n in one) == list(range(10))
+    assert all(asked)
+
+
+def test_the_folder_says_what_it_is_for_and_is_marked_while_it_is_used(tmp_path: Path) -> None:
+    marked: list[bool] = []
+
+    def looking(batch: pl.DataFrame) -> pl.DataFrame:
+        (folder,) = (tmp_path / "square").iterdir()
+        marked.append(is_held(folder / IN_USE))
+        return Squarer()(batch)
+
+    made_with = MadeWith(settings={"square.power": 2}, files={"n.parquet": "1f"}, code=["stages"])
+    plan = replace(PLAN, facts={"power": 2, "long": "x" * 5000}, made_with=made_with)
+    run_in_shards(TABLE, looking, plan, work=tmp_path, progress=silent)
+    (folder,) = (tmp_path / "square").iterdir()
+    assert marked == [True] * 5
+    assert not is_held(folder / IN_USE)
+    told = read_json(folder / PLAN_FILE)
+    assert (told["stage"], told["rows"], told["shards"]) == ("square", 10, 3)
+    assert told["settings"] == {"square.power": 2}
+    assert told["files"] == {"n.parquet": "1f"}
+    assert told["facts"]["power"] == 2
+    assert len(told["facts"]["long"]) < 2000
+
+
+def test_too_small_a_disk_is_told_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squarer = Squarer()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: Disk(free=10))
+        with pytest.raises(PipelineError, match="too small for 3 of 3 shards of square: about"):
+            squared(tmp_path, squarer)
+    assert squarer.asked == []
+    assert len(squared(tmp_path, squarer)) == 10
+
+
+def test_a_disk_that_runs_full_stops_with_the_finished_shards_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = iter([2**30, 10])
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: Disk(free=next(room)))
+        with pytest.raises(PipelineError, match="too small for 2 of 3 shards"):
+            squared(tmp_path, Squarer())
+    rest = Squarer()
+    assert squared(tmp_path, rest)["square"].to_list() == [n * n for n in range(10)]
+    assert rest.asked == [4, 5, 6, 7, 8, 9]
 
 
 def test_an_empty_table_gives_an_empty_result_with_columns(tmp_path: Path) -> None:
     result = squared(tmp_path, Squarer(), table=TABLE.clear())
     assert result.schema == pl.Schema(SCHEMA)
-
-
-def test_the_fingerprint_changes_with_settings_rows_and_their_order() -> None:
-    facts = {"omega": 0.3, "seed": 1}
-    same = fingerprint({"seed": 1, "omega": 0.3}, TABLE)
-    assert fingerprint(facts, TABLE) == same
-    others = [
-        fingerprint({**facts, "omega": 0.5}, TABLE),
-        fingerprint(facts, TABLE.reverse()),
-        fingerprint(facts, TABLE.head(9)),
-    ]
-    assert len({same, *others}) == 4
-
-
-def test_the_source_digest_knows_its_modules() -> None:
-    assert source_digest("stages.errors") != source_digest("stages.errors", "stages.tables")
-    with pytest.raises(ValueError, match=r"no module stages\.nowhere"):
-        source_digest("stages.nowhere")

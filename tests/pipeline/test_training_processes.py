@@ -58,7 +58,7 @@ def weights(project: Project) -> dict[str, Tensor]:
 
 
 def guide_vectors(project: Project) -> NDArray[np.float16]:
-    (path,) = (project.root / ".work/train").glob("guide-*")
+    (path,) = (project.root / ".work/guide").glob("*/shard-*.npy")
     vectors: NDArray[np.float16] = np.load(path)
     return vectors
 

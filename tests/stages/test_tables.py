@@ -50,3 +50,16 @@ def test_a_number_that_is_none_never_reaches_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json({"x": float("nan")}, tmp_path / "x.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_written_is_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".x.json.abandoned.tmp").write_text("half")
+    (tmp_path / ".y.json.abandoned.tmp").write_text("another file's")
+    with replacing(tmp_path / "x.json") as first:
+        first.write_text("first")
+        write_json({"second": 2}, tmp_path / "x.json")
+        assert first.exists()
+    assert (tmp_path / "x.json").read_text() == "first"
+    assert {p.name for p in tmp_path.iterdir()} == {"x.json", ".y.json.abandoned.tmp"}

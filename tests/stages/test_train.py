@@ -181,8 +181,10 @@ def test_the_card_tells_data_settings_and_score(trained: Project) -> None:
 
 def test_no_guide_no_pickle_and_no_checkpoint_is_left(trained: Project) -> None:
     assert {Path(name).suffix for name in trained.saved()} == {".json", ".md", ".safetensors"}
-    left = [path.name for path in (trained.root / ".work/train").iterdir()]
-    assert [name.startswith("guide-") for name in left] == [True]
+    assert list((trained.root / ".work/train").iterdir()) == []
+    (folder,) = (trained.root / ".work/guide").iterdir()
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"plan.json", "in-use.lock", "shard-000000.npy"}
 
 
 @pytest.mark.slow
@@ -234,7 +236,7 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
 
     project.train()
     masked = project.summary()["masked_ratio"]
-    monkeypatch.setattr(guide, "write_guide_vectors", refuse)
+    monkeypatch.setattr(guide, "embed", refuse)
     project.train(sigma=1.1)
     assert masked > 0
     assert project.summary()["masked_ratio"] == 0
@@ -245,7 +247,7 @@ def test_a_run_without_mask_does_not_ask_the_guide_again(
 def test_objectives_without_a_mask_never_ask_the_guide(project: Project, objective: str) -> None:
     project.train(objective=objective)
     assert project.summary()["masked_pairs"] == 0
-    assert not list((project.root / ".work/train").glob("guide-*"))
+    assert not (project.root / ".work/guide").exists()
 
 
 @pytest.mark.slow
@@ -266,15 +268,26 @@ def test_a_mini_batch_changes_memory_and_not_the_number_of_steps(project: Projec
 
 
 @pytest.mark.slow
-def test_guide_vectors_of_another_corpus_are_refused(project: Project) -> None:
+def test_guide_vectors_that_are_not_those_written_are_made_again(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     project.train()
-    vectors = next((project.root / ".work/train").glob("guide-*"))
-    np.save(vectors, np.zeros((3, 5, 32), dtype=np.float16))
-    with pytest.raises(PipelineError, match=r"those of 5 triplets, but there are 24(.|\n)*delete"):
+    before = project.saved()
+    (vectors,) = (project.root / ".work/guide").glob("*/shard-000000.npy")
+    np.save(vectors, np.zeros((3, 24, 32), dtype=np.float16))
+    project.train()
+    assert project.saved() == before
+    assert "shard-000000.npy.damaged-1" in caplog.text
+
+
+def test_a_second_run_of_the_same_training_is_sent_away(project: Project) -> None:
+    def another(*_: object, **__: object) -> None:
         project.train()
-    vectors.write_bytes(b"cut short")
-    with pytest.raises(PipelineError, match=r"cannot be read as guide vectors(.|\n)*delete"):
-        project.train()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "fit", another)
+        with pytest.raises(PipelineError, match="another process trains with the same inputs"):
+            project.train()
 
 
 def test_a_base_without_dropout_cannot_learn_unsupervised(project: Project) -> None:

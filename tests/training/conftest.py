@@ -9,7 +9,6 @@ from stages.encoders.embedding import load_encoder
 from stages.encoders.tiny import write_random_encoder
 from stages.training.guide import GuideVectors, write_guide_vectors
 from stages.training.recipe import Recipe
-from stages.training.trainer import COLUMNS
 
 NOUNS = [
     "ferry",
@@ -60,10 +59,9 @@ def pairs(triplets: pl.DataFrame) -> pl.DataFrame:
 def guide(
     tiny: Path, triplets: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> GuideVectors:
-    path = tmp_path_factory.mktemp("guide") / "vectors.npy"
-    columns = [triplets[name].to_list() for name in COLUMNS]
-    write_guide_vectors(path, load_encoder(tiny), columns)
-    return GuideVectors(path)
+    return write_guide_vectors(
+        tmp_path_factory.mktemp("guide"), lambda: load_encoder(tiny), triplets
+    )
 
 
 @pytest.fixture(scope="session")
