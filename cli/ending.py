@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -21,11 +22,14 @@ from typer.exceptions import TyperException
 
 from cli.console import ERR
 from cli.launching import command_to_go_on
-from cli.stopping import Terminated, stoppable
+from cli.stopping import Terminated, leave, stoppable
 from stages.errors import PipelineError
 
 INTERRUPTED, TERMINATED, BROKEN_PIPE, FAULT = 130, 143, 141, 70
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_FAILS = {errno.EIO, errno.EROFS}
+TORCH_CANNOT_WRITE = "PytorchStreamWriter failed"
+"""torch does not say why it could not write a checkpoint."""
 KEPT = "whole files, finished shards and checkpoints are kept"
 REPORT_IT = (
     "this is a fault in multicsr, not in your input.\n"
@@ -40,15 +44,17 @@ def run_to_its_end(command: Callable[[], None], *, arguments: Sequence[str]) -> 
         command: What is run.
         arguments: What a person gave to have it run, to say how to go on.
     """
+    signalled = threading.Event()
     try:
-        with stoppable(lambda: f"stopped: {_stopped(arguments)}"):
+        with stoppable(lambda: f"stopped: {_stopped(arguments)}") as signalled:
             command()
             sys.stdout.flush()
     except typer.Exit as wanted:
         return wanted.exit_code
     except (KeyboardInterrupt, typer.Abort, Terminated) as stop:
         _say("stopped", _stopped(arguments, getattr(stop, "__notes__", ())), style="yellow")
-        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        return leave(code) if signalled.is_set() else code
     except BrokenPipeError:
         _forget_stdout()
         return BROKEN_PIPE
@@ -86,6 +92,13 @@ def _known_trouble(error: BaseException | None) -> PipelineError | None:
                 remedy="free some space (`multicsr doctor` shows what .work takes) and run the "
                 "same command again; artefacts of earlier runs are untouched.",
             )
+        if _is_of_the_disk(error):
+            return PipelineError(
+                f"the disk does not take what is written, or does not give it back: "
+                f"{_first_line(error)}.",
+                remedy="see whether it is full or failing, then run the same command again; "
+                "artefacts of earlier runs are untouched.",
+            )
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             return PipelineError(
                 f"the memory is full: {_first_line(error)}.",
@@ -93,6 +106,11 @@ def _known_trouble(error: BaseException | None) -> PipelineError | None:
             )
         error = error.__cause__ or error.__context__
     return None
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    fails = isinstance(error, OSError) and error.errno in DISK_FAILS
+    return fails or TORCH_CANNOT_WRITE in str(error) or "Input/output error" in str(error)
 
 
 def _first_line(error: BaseException) -> str:

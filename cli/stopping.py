@@ -17,6 +17,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ class Terminated(SystemExit):
 
 
 @contextlib.contextmanager
-def stoppable(last_words: Callable[[], str]) -> Iterator[None]:
+def stoppable(last_words: Callable[[], str]) -> Iterator[threading.Event]:
     """Let SIGINT and SIGTERM end the block by an exception, and the process if that fails.
 
     SIGINT raises KeyboardInterrupt, SIGTERM :class:`Terminated`, so that files half written are
@@ -51,9 +52,12 @@ def stoppable(last_words: Callable[[], str]) -> Iterator[None]:
 
     Args:
         last_words: What is written to stderr when the process is ended in the midst of something.
+
+    Yields:
+        What is set once a signal has come.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # whoever started the thread decides
+        yield threading.Event()  # whoever started the thread decides
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -63,7 +67,7 @@ def stoppable(last_words: Callable[[], str]) -> Iterator[None]:
     listener = _Listener(reading, last_words)
     listener.start()
     try:
-        yield
+        yield listener.heard_a_stop
     except (KeyboardInterrupt, Terminated):
         if listener.heard_a_stop.wait(SECONDS_TO_HEAR):
             _leave_to_the_listener()
@@ -75,6 +79,14 @@ def stoppable(last_words: Callable[[], str]) -> Iterator[None]:
                 signal.signal(number, handler)
             os.close(writing)  # which ends the listener
             listener.join()
+
+
+def leave(code: int) -> Never:
+    """End the process without the interpreter's tidying up, which takes large libraries long."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _leave_to_the_listener() -> None:

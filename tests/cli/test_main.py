@@ -126,6 +126,8 @@ def test_an_unexpected_fault_keeps_its_traceback_and_asks_for_a_report(
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (RuntimeError("write failed: No space left on device (os error 28)"), "the disk is full"),
+        (OSError(errno.EIO, "Input/output error"), "the disk does not take"),
+        (RuntimeError("[enforce] . PytorchStreamWriter failed writing file"), "the disk does not"),
         (MemoryError(), "the memory is full"),
     ],
 )

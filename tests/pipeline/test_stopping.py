@@ -12,11 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.cli.running import seconds_to_stop
 from tests.pipeline.test_dvc_repro import copy_of_the_project, run
 
 pytestmark = pytest.mark.pipeline
-
-SECONDS_ALLOWED = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def test_the_stage_ends_in_time_and_the_same_command_goes_on(
         _, alive = psutil.wait_procs(stage, timeout=30)
         seconds = time.monotonic() - start
         assert not alive
-        assert seconds < SECONDS_ALLOWED
+        assert seconds < seconds_to_stop()
         said, _ = dvc.communicate(timeout=60)
     assert dvc.returncode != 0
     assert "stopped: whole files, finished shards and checkpoints are kept" in said
