@@ -49,7 +49,8 @@ def arm(folder: Path, fault: Fault, *, trace: Path | None = None) -> None:
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
     descriptor = -1 if trace is None else os.open(trace, flags, 0o644)
     mode = MODES.index(fault.mode)
-    library.file_layer_arm(bytes(folder), mode, ctypes.c_long(fault.step), fault.error, descriptor)
+    below = bytes(folder) + b"/"
+    library.file_layer_arm(below, mode, ctypes.c_long(fault.step), fault.error, descriptor)
 
 
 def steps() -> int:

@@ -5,6 +5,7 @@ polars, safetensors and torch write is broken like everything else.
 """
 
 import errno
+import random
 import re
 from collections.abc import Sequence
 
@@ -17,8 +18,8 @@ from tests.faults.runner import KILLED, Runner, asked, count_steps, fresh, remov
 
 pytestmark = pytest.mark.faults
 
-MOST_STEPS = 60
-"""Training writes hundreds of times: of each kind of step the first and the last are broken."""
+MOST_STEPS = {"kill": 60, "tear": 20, "fail_from": 25, "fail_once": 25}
+"""Where a stage has more, as training has, the first and the last of each kind are broken."""
 NO_CRASH = (0, 2)
 """All is well, or something that the user can mend."""
 
@@ -31,7 +32,7 @@ def test_killed_at_any_step_the_rerun_ends_with_the_same_bytes(
     runner, unbroken = scripted
     lines = traced(runner, unbroken, verb)
     expected = unbroken.outputs(verb)
-    steps = [n for n in chosen(lines) if mode == "kill" or lines[n - 1].startswith("write ")]
+    steps = chosen(lines, mode)
     for step in steps:
         project = fresh(unbroken, verb)
         ended = runner.verb(project, verb, name="broken", fault=Fault(mode, step))
@@ -58,7 +59,7 @@ def test_a_disk_that_fails_at_any_step_leaves_everything_whole(
     runner, unbroken = scripted
     lines = traced(runner, unbroken, verb)
     expected = unbroken.outputs(verb)
-    steps = chosen(lines)
+    steps = chosen(lines, mode)
     for step in steps:
         project = fresh(unbroken, verb)
         ended = runner.verb(project, verb, name="broken", fault=Fault(mode, step, error))
@@ -101,16 +102,18 @@ def traced(runner: Runner, unbroken: Project, verb: str) -> list[str]:
     return lines
 
 
-def chosen(lines: Sequence[str]) -> list[int]:
+def chosen(lines: Sequence[str], mode: str) -> list[int]:
     """Return which steps, from 1, are broken: all, or the first and last of every kind."""
-    if len(lines) <= tries(MOST_STEPS, short=0):
-        return list(range(1, len(lines) + 1))
+    can_be = [n for n, line in enumerate(lines, 1) if mode != "tear" or line.startswith("write ")]
+    most = tries(MOST_STEPS[mode], short=1)
+    if len(can_be) <= most:
+        return can_be
     ends: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate(lines, start=1):
-        kind = re.sub(r"[0-9a-f]{16}|[0-9]+|\.[a-z0-9_]{8}\b", "#", line)
+    for number in can_be:
+        kind = re.sub(r"[0-9a-f]{16}|[0-9]+|\.[a-z0-9_]{8}\b", "#", lines[number - 1])
         ends[kind] = (ends.get(kind, (number, 0))[0], number)
     both = sorted({number for first_and_last in ends.values() for number in first_and_last})
-    return both[:: max(1, len(both) // tries(MOST_STEPS, short=3))]
+    return random.Random(mode).sample(both, min(most, len(both)))
 
 
 def existing(project: Project, verb: str) -> dict[str, bytes]:

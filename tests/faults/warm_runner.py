@@ -182,7 +182,7 @@ def _work(job: Job) -> int:
         _set_clock(job.clock)
     if job.fault is not None:
         trace = Path(f"{job.folder}.trace") if job.traced else None
-        arm(Path(f"{job.folder}/"), job.fault, trace=trace)
+        arm(Path(job.folder), job.fault, trace=trace)
     code = multicsr(job.arguments)
     if job.fault is not None:
         counted = steps()
