@@ -11,6 +11,7 @@ Python acts on a signal in its main thread, between two instructions. That is no
 So a thread listens too. It wakes the main thread out of what it waits for; ends the process when
 the main thread has not done so in time, or when a second signal says that it shall end at once;
 and stops a stage whose DVC is gone. Ending at any instant is safe: files are whole or not there.
+A library that holds Python's own lock for long keeps the thread from its work, too; none does here.
 """
 
 import contextlib

@@ -44,7 +44,7 @@ class Runner:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        assert self._process.wait(timeout=30) == 0
+        assert self._process.wait(timeout=120) == 0
         self._process.stdout.close()
 
     def run(self, *jobs: Job) -> list[Ended]:
