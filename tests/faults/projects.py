@@ -102,18 +102,22 @@ class Project:
 
     def arguments(self, verb: str) -> list[str]:
         """Return the command line that runs ``verb`` here."""
-        given = {
-            "generate": ("llm", "guide"),
-            "score": ("llm", "guide"),
-            "train": ("base", "guide"),
-        }
-        options = [
-            (f"--{name}", str(self.models[name])) for name in given.get(verb, ()) if self.models
-        ]
-        return [verb, *(word for option in options for word in option)]
+        encoder = "base" if verb == "train" else "llm"
+        names = (encoder, "guide") if self.models and verb != "report" else ()
+        options = {f"--{name}": str(self.models[name]) for name in names}
+        if verb == "generate":
+            options["--triplets"] = OUTPUTS[verb][0]
+        return [verb, *(word for option in options.items() for word in option)]
 
     def outputs(self, verb: str) -> dict[str, bytes]:
-        """Return the bytes of every file that ``verb`` has written."""
+        """Return the bytes of every file that ``verb`` has written; all must be there."""
+        found = self.existing(verb)
+        for output in OUTPUTS[verb]:
+            assert any(name.startswith(output) for name in found), f"{output} is missing"
+        return found
+
+    def existing(self, verb: str) -> dict[str, bytes]:
+        """Return the bytes of those of its files that are there."""
         found: dict[str, bytes] = {}
         for output in OUTPUTS[verb]:
             path = self.root / output

@@ -67,7 +67,7 @@ def test_a_disk_that_fails_at_any_step_leaves_everything_whole(
         if ended.code:
             assert "error: " in said(project)
         assert "Traceback" not in said(project)
-        for name, content in existing(project, verb).items():
+        for name, content in project.existing(verb).items():
             assert name in expected, lines[step - 1]
             assert content == expected[name], lines[step - 1]
         ended = runner.verb(project, verb, name="again")
@@ -114,14 +114,6 @@ def chosen(lines: Sequence[str], mode: str) -> list[int]:
         ends[kind] = (ends.get(kind, (number, 0))[0], number)
     both = sorted({number for first_and_last in ends.values() for number in first_and_last})
     return random.Random(mode).sample(both, min(most, len(both)))
-
-
-def existing(project: Project, verb: str) -> dict[str, bytes]:
-    """Return the outputs that are there."""
-    try:
-        return project.outputs(verb)
-    except FileNotFoundError:
-        return {}
 
 
 def asked_twice(project: Project) -> int:
