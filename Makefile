@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-slow test-models test-browser lint types bench check clean lock
+.PHONY: help repro test test-slow test-models test-browser faults lint types bench check clean lock
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched 
 
 test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser
+
+faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short takes a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults --durations 8
 
 lint: $(READY)  ## Check style
 	$(BIN)/ruff check .

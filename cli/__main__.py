@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with root.make_context("multicsr", given) as context:
             root.invoke(context)
 
-    return run_to_its_end(command)
+    return run_to_its_end(command, arguments=given)
 
 
 if __name__ == "__main__":

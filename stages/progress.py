@@ -24,3 +24,17 @@ def silent(
 ) -> Iterator[Callable[[int], None]]:
     """Show nothing: for tests and for use as a library."""
     yield lambda _done: None
+
+
+@contextmanager
+def kept_when_stopped(describe: Callable[[], str]) -> Iterator[None]:
+    """When a signal stops the block, let the exception tell what of its work is kept.
+
+    Args:
+        describe: Returns that in one line; called only then. It becomes a note of the exception.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stop.add_note(describe())
+        raise

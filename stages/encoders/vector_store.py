@@ -35,7 +35,7 @@ from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.seals import blank_seal
 from stages.engines.turns import alive, in_turns, lock_of
 from stages.errors import PipelineError
-from stages.progress import Progress, silent
+from stages.progress import Progress, kept_when_stopped, silent
 
 SHARD_SENTENCES = 4096
 """Sentences a file; a stopped run loses at most those of the file in flight."""
@@ -96,8 +96,9 @@ class VectorStore:
         ):
             self._require_space(len(missing))
             files = _Files(self, self._folder, pieces, advance)
-            for number, _ in in_turns(files.paths, find=files.find, make=files.make):
-                self._note(files.paths[number])
+            with kept_when_stopped(files.kept):
+                for number, _ in in_turns(files.paths, find=files.find, make=files.make):
+                    self._note(files.paths[number])
 
     def vectors(self, sentences: Sequence[str], *, unit: bool = True) -> Vectors:
         """Return one vector a sentence, in the order given; see :func:`embed`.
@@ -219,6 +220,11 @@ class _Files:
         if vectors is not None:
             self._advance(len(self._pieces[number]))
         return vectors
+
+    def kept(self) -> str:
+        """Say how much of the work is done."""
+        done = sum(path.exists() for path in self.paths)
+        return f"vectors: {done} of {len(self.paths)} files, in {self.paths[0].parent}"
 
     def make(self, number: int) -> Vectors:
         """Encode the sentences and keep their vectors."""

@@ -21,7 +21,7 @@ from stages.engines.folders import MadeWith, used
 from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.seals import blank_seal
 from stages.engines.turns import alive, in_turns
-from stages.progress import Progress
+from stages.progress import Progress, kept_when_stopped
 from stages.tables import Schema
 
 COMMON_CHARACTERS = 400
@@ -94,7 +94,10 @@ def run_in_shards(
     with used(folder, stage=plan.stage, made_with=plan.made_with, **size, facts=dict(plan.facts)):
         shards.weigh()
         shards.require_space()
-        with progress(plan.stage, total=len(table), unit="rows") as advance:
+        with (
+            progress(plan.stage, total=len(table), unit="rows") as advance,
+            kept_when_stopped(shards.kept),
+        ):
             shards.advance = advance
             done = dict(in_turns(shards.paths, find=shards.find, make=shards.make))
     if not done:
@@ -136,7 +139,10 @@ class _Shards:
         try:
             result = pl.read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-            # Sealed by us and yet no table: whatever it is, it is not trusted.
+            result = pl.DataFrame()
+        rows = len(self.inputs[number]) * self._plan.results_each
+        if result.schema != pl.Schema(self._plan.schema) or len(result) != rows:
+            # Sealed by us and yet not such a table: whatever it is, it is not trusted.
             if mine:
                 set_aside(path, "damaged")
             return None
@@ -160,6 +166,11 @@ class _Shards:
         self._weights[number] = len(buffer.getvalue())
         self.require_space()
         return result
+
+    def kept(self) -> str:
+        """Say how much of the work is done."""
+        done = sum(path.exists() for path in self.paths)
+        return f"{self._plan.stage}: {done} of {len(self.paths)} shards, in {self._folder}"
 
     def weigh(self) -> None:
         """Note what the shards weigh that are there."""

@@ -5,6 +5,7 @@ last `dvc repro` stay what they are. What is long survives all the same: shards 
 the project's own .work, and stages with equal inputs come out of DVC's run cache.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -12,7 +13,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from ruamel.yaml.error import YAMLError
@@ -25,7 +25,8 @@ from stages.tables import replacing
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_STOP = 60
+SECONDS_TO_STOP = 3.0
+"""The stage in it ends within about as many; what DVC tidies up then needs nobody to wait."""
 TOLD = re.compile(r"^(Running stage|Stage '|error:|warning:|[a-z]+: )")
 """Lines of a run that are passed on; DVC says much that helps nobody."""
 
@@ -92,7 +93,7 @@ def log_of(run: Run, root: Path) -> Path:
     return root / ".work" / "experiments" / "logs" / f"{run.name}.log"
 
 
-@contextmanager
+@contextlib.contextmanager
 def settings_kept(path: Path, *, ours: Mapping[str, Value]) -> Iterator[None]:
     """Leave ``path`` as it was, also when the block is interrupted.
 
@@ -141,17 +142,22 @@ def _environment() -> dict[str, str]:
 
 def _call(command: Sequence[str], *, root: Path, log_file: Path) -> None:
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("w", encoding="utf-8") as written, _started(command, root) as process:
-        try:
+    # Not `with`: at its end it would wait for as long as DVC takes.
+    process = _started(command, root)
+    try:
+        with log_file.open("w", encoding="utf-8") as written:
             for line in process.stdout or ():
                 written.write(line)
                 written.flush()
                 if TOLD.match(line):
                     log.info("  %s", line.rstrip())
-            code = process.wait()
-        except BaseException:
-            _stop(process)
-            raise
+        code = process.wait()
+    except BaseException:
+        _stop(process)
+        raise
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
     if code:
         raise RunFailedError(
             _cause(log_file), remedy=f"all it said is in {_shown(log_file, root)}."
@@ -181,16 +187,17 @@ def _heed_interrupts() -> None:
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    """Let a run end as with Ctrl-C, so that it keeps what it has finished; kill it at last."""
-    for number, seconds in ((signal.SIGINT, SECONDS_TO_STOP), (signal.SIGKILL, None)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(timeout=seconds)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        return
+    """Let a run end as with Ctrl-C, so that it keeps what it has finished.
+
+    Its stage ends by itself in time. DVC then removes the copy of the project, which may take
+    longer than a person waits, so it is left to do that: killed, it would leave the copy there.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        log.warning("experiments: DVC (process %s) is still tidying up", process.pid)
 
 
 def _cause(log_file: Path) -> str:

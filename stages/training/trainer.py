@@ -23,7 +23,7 @@ from stages.encoders.loading import no_progress_bars
 from stages.engines.hardware import resolve_dtype
 from stages.engines.processes import ALONE, Processes
 from stages.errors import PipelineError
-from stages.progress import Progress, silent
+from stages.progress import Progress, kept_when_stopped, silent
 from stages.training.batches import Batch, Collator, ShuffledBatches
 from stages.training.checkpoints import failed_writes_told, last_checkpoint, step_of
 from stages.training.curves import LiveCurves
@@ -100,6 +100,7 @@ def fit(  # noqa: PLR0913 (one argument a part of the run)
         progress("Training", total=steps, unit="steps") as advance,
         no_progress_bars(),
         failed_writes_told(folder),
+        kept_when_stopped(lambda: _kept(folder, steps)),
     ):
         trainer.advance = advance
         advance(0 if resumed is None else step_of(resumed))
@@ -135,6 +136,12 @@ def _last_checkpoint(folder: Path, processes: Processes) -> Path | None:
         last_checkpoint(folder)
     processes.wait()
     return last_checkpoint(folder)
+
+
+def _kept(folder: Path, steps: int) -> str:
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    step = max(map(step_of, whole), default=0)
+    return f"train: {step} of {steps} steps, in {folder}"
 
 
 def _callbacks(recipe: Recipe, curves: Path | None) -> list[TrainerCallback]:

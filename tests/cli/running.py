@@ -1,5 +1,6 @@
 """What the tests of the command line share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,11 @@ class Ended(NamedTuple):
 
 
 Run = Callable[..., Ended]
+
+
+def seconds_to_stop() -> float:
+    """Return how long a stopped command may take here: 5 s where processes need not queue."""
+    return 5.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def triplet(

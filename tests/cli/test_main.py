@@ -126,6 +126,8 @@ def test_an_unexpected_fault_keeps_its_traceback_and_asks_for_a_report(
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (RuntimeError("write failed: No space left on device (os error 28)"), "the disk is full"),
+        (OSError(errno.EIO, "Input/output error"), "the disk does not take"),
+        (RuntimeError("[enforce] . PytorchStreamWriter failed writing file"), "the disk does not"),
         (MemoryError(), "the memory is full"),
     ],
 )
@@ -144,6 +146,7 @@ def test_ctrl_c_says_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     ended = run("params", "show")
     assert ended.code == 130
     assert ended.err.startswith("stopped: whole files, finished shards and checkpoints are kept")
+    assert "go on with: python -m cli params show" in ended.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,12 +1,17 @@
-"""How hard the fault injection tries, and where its figures go."""
+"""How hard the fault injection tries, what it breaks, and where its figures go."""
 
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.faults.file_layer import COMPILER, build
+from tests.faults.projects import OUTPUTS, PREMISES, Project
+from tests.faults.runner import Runner, said
 
 REPORT = Path(__file__).parents[2] / "reports/reliability.json"
 FULL = os.environ.get("FAULTS", "full") == "full"
@@ -39,6 +44,28 @@ def figure(measured: dict[str, object]) -> Figure:
         measured[key] = {"value": value, "unit": unit, "about": about}
 
     return record
+
+
+@pytest.fixture(scope="session")
+def scripted(
+    premises: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Runner, Project]]:
+    """A warm runner over the failing file layer, and a project that has been through unbroken.
+
+    Its language model is scripted and its encoders are tiny: what writes files is the same.
+    """
+    if COMPILER is None:
+        pytest.skip("the failing file layer needs a C compiler")
+    folder = tmp_path_factory.mktemp("scripted").resolve()
+    runner = Runner(layer=build(folder))
+    project = Project(folder / "unbroken")
+    project.make(sorted(premises, key=len)[:PREMISES])
+    for verb in OUTPUTS:
+        ended = runner.verb(project, verb, name=verb)
+        assert ended.code == 0, said(project)
+    yield runner, project
+    runner.close()
+    shutil.rmtree(folder)
 
 
 def _merge(figures: dict[str, object]) -> None:
