@@ -225,12 +225,21 @@ def _print(entries: Sequence[Entry], folder: Path) -> None:
 
 
 def _finished(piece: "Work") -> str:
+    if piece.stage == PAID:
+        return _answers(piece.path)
     if piece.rows is not None:
         done, planned = piece.rows
         text = f"{done:,} of {planned:,} rows"
     else:
         text = f"{piece.finished:,} files" if piece.finished else ""
     return f"{text}, {piece.set_aside} set aside" if piece.set_aside else text
+
+
+def _answers(folder: Path) -> str:
+    from stages.language_models.servers.kept import kept_in
+
+    kept = kept_in(folder)
+    return f"{kept.answers:,} answers" + (f" of {kept.model}" if kept.model else "")
 
 
 def _record(entry: Entry) -> dict[str, object]:

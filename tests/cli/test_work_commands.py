@@ -10,6 +10,9 @@ import pytest
 from cli.profiles import profile_path
 from stages import generate
 from stages.engines.folders import MadeWith, used
+from stages.language_models.servers.answers import Answers, answers_folder
+from stages.language_models.servers.replies import Reply
+from stages.language_models.servers.usage import Usage
 from stages.params import load_params
 from stages.tables import SENTENCES, write_table
 from tests.cli.running import Run
@@ -110,3 +113,20 @@ def test_what_is_in_use_or_paid_for_stays(run: Run, generated: Path) -> None:
 def test_no_work_is_no_fault(run: Run, project: Path) -> None:
     assert run("work", "list").code == 0
     assert "nothing to remove" in run("work", "prune").err
+
+
+def test_answers_of_a_server_are_listed_and_stay_until_they_are_named(
+    run: Run, generated: Path
+) -> None:
+    model = "api:tiny at http://127.0.0.1/v1"
+    folder = answers_folder(generated / ".work", model)
+    with Answers(folder, model=model) as answers:
+        answer = Reply("It pours.", finished=True, prompt_tokens=9, completion_tokens=3)
+        answers.book("generate/1", Usage(requests=1), answers={b"0" * 32: answer})
+    shown = run("work", "list").out
+    assert "1 answers" in shown
+    assert "api:tiny" in shown
+    assert run("work", "prune", "--all", "--yes").code == 0
+    assert folder.is_dir()
+    assert run("work", "prune", "--all", "--yes", "--stage", "answers").code == 0
+    assert not folder.exists()

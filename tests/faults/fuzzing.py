@@ -355,7 +355,8 @@ TARGETS: dict[str, Target] = {
         _only(
             UnreadableReply,
             lambda raw: read_reply(
-                httpx2.Response(200, content=raw, request=httpx2.Request("POST", "http://x"))
+                httpx2.Response(200, content=raw, request=httpx2.Request("POST", "http://x")),
+                max_tokens=32,
             ),
         ),
         share=1.5,
