@@ -15,6 +15,7 @@ from stages.tables import read_json, replacing, spreadsheet_cell, write_json
 RECORD, TABLE, FIGURES, PLOT = "record.json", "table.md", "table.tsv", "plot.svg"
 DONE, FAILED, OPEN = "done", "failed", "open"
 NO_FIGURES = "No run has ended well yet."
+TOO_EARLY = "Nothing can be said before the rows that are compared have run."
 READ_THEM = "Nothing is computed from texts; they stand side by side, to be read."
 
 
@@ -75,7 +76,9 @@ def write_results(folder: Path, definition: Definition, record: Mapping[str, Any
 
 
 def _finding(definition: Definition, found: Sequence[Finding]) -> str:
-    return overall(found) if definition.cases is None else READ_THEM
+    if definition.cases is not None:
+        return READ_THEM
+    return overall(found) if found or not definition.expect else TOO_EARLY
 
 
 def page(definition: Definition, record: Mapping[str, Any]) -> str:

@@ -154,6 +154,7 @@ def test_after_every_run_the_results_so_far_are_there(tmp_path: Path, runs: Runs
     record = read_record(tmp_path / "out")
     assert record is not None
     assert [run["state"] for run in record["runs"]] == ["done", "done", "open", "open"]
+    assert record["finding"] == "Nothing can be said before the rows that are compared have run."
 
 
 def test_all_files_say_the_same(tmp_path: Path, runs: Runs) -> None:
