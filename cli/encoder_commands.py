@@ -171,14 +171,14 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
     """Return sentences and vectors when ``corpus`` was made by `encode`, else None."""
     import polars as pl
 
-    from stages.tables import UNREADABLE
+    from stages.tables import UNREADABLE, read_parquet
 
     if corpus.suffix.lower() != ".parquet" or not corpus.is_file():
         return None
     try:
-        if not {"sentence", "embedding"} <= set(pl.read_parquet_schema(corpus)):
+        table = read_parquet(corpus)
+        if not {"sentence", "embedding"} <= set(table.columns):
             return None
-        table = pl.read_parquet(corpus, columns=["sentence", "embedding"])
         width = len(table["embedding"][0]) if len(table) else 0
         vectors = table["embedding"].cast(pl.Array(pl.Float32, width)).to_numpy()
     except UNREADABLE as error:

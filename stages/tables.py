@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -98,6 +98,27 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def read_parquet(source: Path | BinaryIO) -> pl.DataFrame:
+    """Read a Parquet file from wherever it may come.
+
+    By Arrow, not polars, which panics on some damaged files and ends the process on others.
+
+    Raises:
+        OSError: When it is missing, is no Parquet, or holds what it should not, such as text that
+            is not UTF-8.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(source) as file:
+            table = file.read()
+        table.validate(full=True)
+        return pl.DataFrame(table)
+    except (pa.ArrowException, ValueError, MemoryError, KeyError, *UNREADABLE) as error:
+        raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
+
+
 def read_table(path: Path, schema: Schema) -> pl.DataFrame:
     """Read the Parquet file ``path`` and check that it has the columns of ``schema``.
 
@@ -110,7 +131,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
             remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
         )
     try:
-        table = pl.read_parquet(path)
+        table = read_parquet(path)
     except UNREADABLE as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {error}",

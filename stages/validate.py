@@ -16,7 +16,7 @@ from stages.curation.checking import Finding, run_checks
 from stages.curation.expectations import Limits, checks, observed
 from stages.errors import QualityError
 from stages.params import CurateParams, ValidateParams
-from stages.tables import read_table, write_json
+from stages.tables import read_parquet, read_table, write_json
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run(
 def _as_found(path: Path) -> pl.DataFrame:
     """Read a table whatever its columns: to judge them is what the schema's expectation is for."""
     read_table(path, {})
-    return pl.read_parquet(path)
+    return read_parquet(path)
 
 
 def _told(finding: Finding) -> str:

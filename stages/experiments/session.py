@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from stages.errors import PipelineError
 from stages.experiments.definitions import Definition, Value
 from stages.experiments.planning import Run
@@ -31,7 +29,7 @@ from stages.experiments.running import (
     run_pipeline,
 )
 from stages.progress import Progress, silent
-from stages.tables import UNREADABLE
+from stages.tables import UNREADABLE, read_parquet
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +139,7 @@ class Session:
         result: Result = {"state": DONE, "cause": None, "figures": own, "base": base}
         if self.definition.cases is not None:
             try:
-                table = pl.read_parquet(io.BytesIO(read(self.definition.cases.file)))
+                table = read_parquet(io.BytesIO(read(self.definition.cases.file)))
                 result["cases"] = cases_of(self.definition, table)
             except UNREADABLE as error:
                 raise PipelineError(

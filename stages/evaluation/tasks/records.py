@@ -14,7 +14,7 @@ import polars as pl
 from stages.corpora.delimited import read_delimited
 from stages.corpora.text_files import require_file
 from stages.errors import PipelineError
-from stages.tables import UNREADABLE
+from stages.tables import UNREADABLE, read_parquet
 
 Record = Mapping[str, object]
 
@@ -34,7 +34,7 @@ def table_of(path: Path, *, columns: Mapping[str, str] | None = None) -> pl.Data
         return _renamed(read_delimited(path, separator="\t"), columns or {})
     try:
         if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
+            table = read_parquet(path)
         else:
             rows = [record for _, record in objects(path)]
             table = pl.DataFrame(rows, infer_schema_length=None)
