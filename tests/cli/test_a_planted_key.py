@@ -15,7 +15,7 @@ from tests.cli.running import ROOT, Run
 from tests.language_models.servers import hostile as bad
 from tests.language_models.servers.hostile import Behaviour, Exchange, Hostile, hostile_server
 
-KEY = "sk-planted-5f2b9c7e1d"
+KEY = "-".join(("sk", "planted", "5f2b9c7e1d"))  # nowhere in one piece, this file included
 
 
 def repeating(kind: str, code: int) -> Behaviour:
