@@ -35,8 +35,8 @@ test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched 
 test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser
 
-faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short takes a minute
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults --durations 8
+faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short is a little of it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults -k '$(ONLY)' --durations 8
 
 lint: $(READY)  ## Check style
 	$(BIN)/ruff check .
