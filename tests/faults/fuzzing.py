@@ -92,7 +92,17 @@ def bounded() -> Iterator[None]:
 
 
 def survives(target: Target, folder: Path, given: Any) -> None:
-    """Parse one input; only the project's own error may come of it."""
+    """Parse one input; only the project's own error may come of it, and in time.
+
+    One that takes too long gets a second try: a library may have been loaded on the way.
+    """
+    try:
+        _survives(target, folder, given)
+    except HangError:
+        _survives(target, folder, given)
+
+
+def _survives(target: Target, folder: Path, given: Any) -> None:
     refusal: PipelineError | None = None
     try:
         with bounded():
