@@ -8,9 +8,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 LARGEST_DOCUMENT = 1024**2
 """Characters."""
+DEEPEST = 100
+"""Lists and mappings within one another."""
+OPENING = "[{-?:"
+"""What a deeper level may begin with."""
 MOST_VALUES = 100_000
 """Values, those counted again that are referred to again."""
 
@@ -29,6 +34,7 @@ def load_yaml(text: str) -> Any:
         message = f"it has more than {LARGEST_DOCUMENT:,} characters"
         raise UnreadableYaml(message)
     try:
+        _check_depth(text)
         value = YAML(typ="safe", pure=True).load(text)
         _count(value, {})
     except YAMLError as error:
@@ -41,6 +47,18 @@ def load_yaml(text: str) -> Any:
         message = f"{type(error).__name__}: {_one_line(error)}"
         raise UnreadableYaml(message) from error
     return value
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before it is built: thousands of brackets take the parser seconds."""
+    if sum(map(text.count, OPENING)) <= DEEPEST:
+        return
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            message = "it is nested too deeply"
+            raise UnreadableYaml(message)
 
 
 def _count(value: Any, known: dict[int, int]) -> int:
