@@ -37,6 +37,7 @@ def opened_archive(file: Path) -> Iterator[zipfile.ZipFile]:
     """
     try:
         with file.open("rb") as raw, zipfile.ZipFile(cast(IO[bytes], _Frugal(raw))) as archive:
+            _require_names(archive)
             yield archive
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError) as error:
         raise PipelineError(
@@ -44,6 +45,12 @@ def opened_archive(file: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
     except (NotImplementedError, RuntimeError) as error:  # an unknown method, or a password
         raise PipelineError(f"{file.name} cannot be unpacked: {error}", remedy=REMEDY) from error
+
+
+def _require_names(archive: zipfile.ZipFile) -> None:
+    if not all(member.filename for member in archive.infolist()):
+        message = "a member has no name"  # which zipfile itself stumbles over
+        raise zipfile.BadZipFile(message)
 
 
 def extract(

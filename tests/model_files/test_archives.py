@@ -54,6 +54,13 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing_behind(
     assert name == "lying" or not target.exists()
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    made = archive(tmp_path / "m.whl", {"p/a": b"1", "": b"x"})
+    with pytest.raises(PipelineError, match="a member has no name"):
+        unpack(made, "p", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_members_outside_of_what_is_wanted_do_no_harm(tmp_path: Path) -> None:
     made = archive(tmp_path / "m.whl", {"../evil": b"x", "p/a": b"1"})
     unpack(made, "p", tmp_path / "in/out")
