@@ -176,8 +176,9 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
     if corpus.suffix.lower() != ".parquet" or not corpus.is_file():
         return None
     try:
-        table = read_parquet(corpus)
-        if not {"sentence", "embedding"} <= set(table.columns):
+        made = {"sentence", "embedding"}
+        table = read_parquet(corpus, columns=made)
+        if not made <= set(table.columns):
             return None
         width = len(table["embedding"][0]) if len(table) else 0
         vectors = table["embedding"].cast(pl.Array(pl.Float32, width)).to_numpy()

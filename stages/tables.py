@@ -10,7 +10,7 @@ import glob
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -98,10 +98,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def read_parquet(source: Path | BinaryIO) -> pl.DataFrame:
+def read_parquet(source: Path | BinaryIO, *, columns: Container[str] | None = None) -> pl.DataFrame:
     """Read a Parquet file from wherever it may come.
 
     By Arrow, not polars, which panics on some damaged files and ends the process on others.
+
+    Args:
+        source: The file, or its bytes as a stream.
+        columns: Those of them that are there are read; all where none are named.
 
     Raises:
         OSError: When it is missing, is no Parquet, or holds what it should not, such as text that
@@ -112,11 +116,33 @@ def read_parquet(source: Path | BinaryIO) -> pl.DataFrame:
 
     try:
         with parquet.ParquetFile(source) as file:
-            table = file.read()
+            there = file.schema_arrow.names
+            wanted = [name for name in there if columns is None or name in columns]
+            table = file.read(columns=wanted)
         table.validate(full=True)
         return pl.DataFrame(table)
     except (pa.ArrowException, ValueError, MemoryError, KeyError, *UNREADABLE) as error:
         raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
+
+
+def read_any_table(path: Path) -> pl.DataFrame:
+    """Read the Parquet file ``path``, whatever its columns.
+
+    Raises:
+        PipelineError: When the file is missing or is not Parquet.
+    """
+    if not path.is_file():
+        raise PipelineError(
+            f"{path} does not exist.",
+            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
+        )
+    try:
+        return read_parquet(path)
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be read as Parquet: {error}",
+            remedy="delete the file and run the stage that makes it again.",
+        ) from error
 
 
 def read_table(path: Path, schema: Schema) -> pl.DataFrame:
@@ -125,18 +151,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
     Raises:
         PipelineError: When the file is missing, is not Parquet, or has other columns.
     """
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} does not exist.",
-            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
-        )
-    try:
-        table = read_parquet(path)
-    except UNREADABLE as error:
-        raise PipelineError(
-            f"{path} cannot be read as Parquet: {error}",
-            remedy="delete the file and run the stage that makes it again.",
-        ) from error
+    table = read_any_table(path)
     faults = [
         f"{name} is {table.schema[name]}, not {dtype()}"
         if name in table.schema

@@ -10,13 +10,11 @@ import json
 import logging
 from pathlib import Path
 
-import polars as pl
-
 from stages.curation.checking import Finding, run_checks
 from stages.curation.expectations import Limits, checks, observed
 from stages.errors import QualityError
 from stages.params import CurateParams, ValidateParams
-from stages.tables import read_parquet, read_table, write_json
+from stages.tables import read_any_table, write_json
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +33,7 @@ def run(
     Raises:
         QualityError: When a critical expectation failed.
     """
-    kept, dropped = _as_found(curated), _as_found(rejected)
+    kept, dropped = read_any_table(curated), read_any_table(rejected)
     thresholds = curation.model_dump(exclude={"swap_reversed"})
     limits = Limits(**thresholds, **params.model_dump())
     tables = observed(kept, dropped, limits)
@@ -66,12 +64,6 @@ def run(
     log.info(
         "validate: %d expectations hold, %d warnings", len(findings) - len(failed), len(failed)
     )
-
-
-def _as_found(path: Path) -> pl.DataFrame:
-    """Read a table whatever its columns: to judge them is what the schema's expectation is for."""
-    read_table(path, {})
-    return read_parquet(path)
 
 
 def _told(finding: Finding) -> str:

@@ -22,7 +22,7 @@ from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.seals import blank_seal
 from stages.engines.turns import alive, in_turns
 from stages.progress import Progress, kept_when_stopped
-from stages.tables import Schema
+from stages.tables import UNREADABLE, Schema, read_parquet
 
 COMMON_CHARACTERS = 400
 """Longer texts are computed fewer at a time, so that a batch never needs much more memory."""
@@ -137,8 +137,8 @@ class _Shards:
         if data is None:
             return None
         try:
-            result = pl.read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            result = read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
+        except UNREADABLE:
             result = pl.DataFrame()
         rows = len(self.inputs[number]) * self._plan.results_each
         if result.schema != pl.Schema(self._plan.schema) or len(result) != rows:
