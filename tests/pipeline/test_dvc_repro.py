@@ -44,13 +44,18 @@ def copy_of_the_project(folder: Path) -> None:
     run(folder, "git", "config", "user.name", "Test")
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
+def smoke_project(folder: Path) -> None:
+    """Copy the project to ``folder`` and commit it on the smoke profile."""
     copy_of_the_project(folder)
     run(folder, sys.executable, "-m", "cli", "params", "switch", "smoke")
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "smoke profile")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    smoke_project(folder)
     run(folder, "dvc", "repro")
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "first run")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.cli.running import seconds_to_stop
-from tests.pipeline.test_dvc_repro import copy_of_the_project, run
+from tests.pipeline.test_dvc_repro import run, smoke_project
 
 pytestmark = pytest.mark.pipeline
 
@@ -22,10 +22,7 @@ pytestmark = pytest.mark.pipeline
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with all that training reads."""
     folder = tmp_path_factory.mktemp("clone")
-    copy_of_the_project(folder)
-    run(folder, sys.executable, "-m", "cli", "params", "switch", "smoke")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "smoke profile")
+    smoke_project(folder)
     run(folder, "dvc", "repro", "validate")
     return folder
 
