@@ -14,7 +14,7 @@ help:  ## Say what each target does
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or newer, or: make PYTHON=python3.12 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock --editable '.[dev]'
 	@touch $@
 
 repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/report.html
@@ -33,7 +33,7 @@ test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched 
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models --durations 8
 
 test-browser: $(READY)  ## Open a report in headless Chromium
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser --numprocesses auto --dist loadfile
 
 faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short is a little of it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults -k '$(ONLY)' --durations 8

@@ -16,6 +16,7 @@ def a_finished_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_the_page_is_opened_when_asked_for(
     finished: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,6 +33,7 @@ def test_the_page_is_opened_when_asked_for(
     assert opened == [(finished / "reports/report.html").resolve().as_uri()]
 
 
+@pytest.mark.slow
 def test_without_a_browser_the_place_of_the_page_is_said(
     finished: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

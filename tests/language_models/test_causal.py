@@ -95,7 +95,7 @@ def written_without_cache(
 @pytest.mark.parametrize(
     "decoding", [GREEDY, SAMPLED, GUARDED], ids=["greedy", "sampled", "guarded"]
 )
-@pytest.mark.parametrize("prefixed", [True, False])
+@pytest.mark.parametrize("prefixed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_answers_equal_a_recomputation_without_cache_batch_or_sharing(
     llama: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, decoding: Decoding, prefixed: bool
 ) -> None:

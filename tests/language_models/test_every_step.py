@@ -66,6 +66,7 @@ def steps_of(
     return steps
 
 
+@pytest.mark.slow
 def test_a_decoder(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_decoder(
     check(steps_of(model.write, monkeypatch), next_logits, tokenizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_an_encoder_decoder(
     name: str,

@@ -83,6 +83,7 @@ def written_without_cache(
     return Answer(text, finished=written[-1] == 256 or "\n" in tokenizer.decode(written[-1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_answers_equal_a_recomputation_without_cache_batch_or_sharing(
     network: PreTrainedModel,

@@ -90,6 +90,7 @@ def test_known_vulnerabilities_are_to_be_mended_unless_accepted_with_a_reason(
     assert asked[0]["queries"][1] == {"package": package, "version": "2.0.post1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b'{"results": []}', b'{"results": 7}'])
 def test_a_database_that_does_not_answer_fails_nothing(lock: Path, answer: bytes) -> None:
     with database(answer) as (url, _):

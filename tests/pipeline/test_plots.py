@@ -50,6 +50,7 @@ def test_every_plot_has_a_template_of_this_project() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_curve_is_drawn_for_each_revision_with_its_labels(template: str) -> None:
     svg = drawn(template)

@@ -161,6 +161,7 @@ def test_the_vectors_of_the_largest_task_but_the_dev_set_are_drawn(page: Page) -
         assert alike < unlike
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_graded_pairs_without_a_map_or_bands_are_no_crash(copy: Path, params: Params) -> None:
     path = copy / "reports" / "space" / "space.json"
@@ -222,6 +223,7 @@ def test_another_seed_shows_other_samples(copy: Path, params: Params) -> None:
     assert make(copy, params) != make(copy, params.model_copy(update={"report": other}))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_what_a_server_was_asked_is_told(copy: Path, params: Params) -> None:
     used = {"requests": 2345, "retries": 12, "reused": 678, "cost": 0.1136}
@@ -232,6 +234,7 @@ def test_what_a_server_was_asked_is_told(copy: Path, params: Params) -> None:
     assert "answers reused generate 2,345 12 90,123 45,678 0.1136 678 Over all runs" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_no_samples_can_be_asked_for(copy: Path, params: Params) -> None:
     none = params.report.model_copy(update={"samples": 0})
@@ -250,6 +253,7 @@ def test_a_missing_piece_leaves_a_note(copy: Path, params: Params, piece: str) -
     assert PIECES[piece] in Page(make(copy, params)).text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_scores_alone_are_drawn_before_curation(copy: Path, params: Params) -> None:
     (copy / "data" / "curated.parquet").rename(copy / "data" / "scored.parquet")
@@ -259,6 +263,7 @@ def test_scores_alone_are_drawn_before_curation(copy: Path, params: Params) -> N
     assert "swatch rejected" not in html
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_triplets_that_no_judge_scored_are_no_crash(copy: Path, params: Params) -> None:
     for name in ("curated", "rejected"):
@@ -270,6 +275,7 @@ def test_triplets_that_no_judge_scored_are_no_crash(copy: Path, params: Params) 
     assert "No triplet has a score." in make(copy, params)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_training_that_did_not_help_is_said_so(copy: Path, params: Params) -> None:
     assert "no step beat the base" not in make(copy, params)
@@ -278,6 +284,7 @@ def test_training_that_did_not_help_is_said_so(copy: Path, params: Params) -> No
     assert "no step beat the base" in make(copy, params)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_correlations_that_are_not_defined_are_no_crash(copy: Path, params: Params) -> None:
     path = copy / "reports" / "evaluation.json"
@@ -327,6 +334,7 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path, params: Params) -> None:
     assert len(html) < 700_000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
 def test_the_direction_of_a_text_cannot_leave_its_element(tmp_path: Path, params: Params) -> None:
     write_hostile_run(tmp_path)

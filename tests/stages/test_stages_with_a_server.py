@@ -136,6 +136,7 @@ def test_ctrl_c_loses_no_answer(folder: Path, hostile: Hostile) -> None:
     assert Counter(hostile.prompts) == once - answered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "cause", "remedy"),
     [

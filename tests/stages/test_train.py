@@ -376,6 +376,7 @@ def test_constant_dev_scores_are_refused(project: Project) -> None:
         project.train(dev="flat")
 
 
+@pytest.mark.slow
 def test_no_gain_on_dev_is_warned_about(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     dev = graded_pairs([float(number % 6) for number in range(len(NOUNS))])
     left, right = (
@@ -401,6 +402,7 @@ def test_a_breakdown_names_the_step_and_leaves_the_old_encoder(project: Project)
     assert [path.name for path in old.parent.iterdir()] == ["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_guide_of_another_width_is_welcome(project: Project) -> None:
     wide = load_encoder(project.root / "models/guide")
     wide.append(Dense(32, 48))

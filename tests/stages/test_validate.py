@@ -269,6 +269,7 @@ def test_no_host_is_asked_and_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_data_docs_show_hostile_text_and_never_obey_it(tmp_path: Path) -> None:
     """Every text that an expectation shows is an attack: ids, answers, reasons, columns."""
     attack = (

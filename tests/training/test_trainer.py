@@ -105,6 +105,7 @@ def test_the_kept_weights_are_those_of_the_best_look(
     assert again["spearman"] == pytest.approx(record.best_dev, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_looking_at_the_dev_set_does_not_change_what_is_learned(
     run: Run,
     recipe: Recipe,

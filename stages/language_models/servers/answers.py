@@ -41,6 +41,8 @@ FLUSH_S = 1.0
 """What is committed survives the process at once, and a power cut once so many seconds passed.
 
 A flush to the disk takes as long as some answers (8 ms here, and a commit 0.07 ms)."""
+BROKEN = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged database raises: a message of SQLite that quotes damaged bytes is no text."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 REMEDIES = {
     sqlite3.SQLITE_FULL: "free some disk space.",
@@ -161,8 +163,8 @@ class Answers:
         path = self._folder / NAME
         try:
             return _checked(path)
-        except sqlite3.DatabaseError as error:
-            if _code(error) not in DAMAGED:
+        except BROKEN as error:
+            if isinstance(error, sqlite3.Error) and _code(error) not in DAMAGED:
                 raise
         self._set_aside(path)
         return _checked(path)
@@ -233,12 +235,12 @@ def _rescued(damaged: Path, fresh: sqlite3.Connection) -> int:
     """Copy what is whole in a damaged database, read from both ends up to the damage."""
     before = fresh.total_changes
     for order in ("ASC", "DESC"):
-        with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as database:
+        with suppress(*BROKEN), closing(sqlite3.connect(damaged)) as database:
             rows = f"SELECT request, reply, checksum FROM answers ORDER BY rowid {order}"  # noqa: S608
             for row in filter(_is_whole, database.execute(rows)):
                 fresh.execute("INSERT INTO answers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
     answers = fresh.total_changes - before
-    with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as database:
+    with suppress(*BROKEN), closing(sqlite3.connect(damaged)) as database:
         for row in database.execute("SELECT * FROM spent"):
             places = ", ".join("?" * len(row))
             fresh.execute(f"INSERT OR IGNORE INTO spent VALUES ({places})", row)  # noqa: S608
@@ -293,7 +295,7 @@ def _code(error: sqlite3.Error) -> int:
 def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (*BROKEN, OSError) as error:
         code = _code(error) if isinstance(error, sqlite3.Error) else 0
         raise PipelineError(
             f"the answers kept in {folder} cannot be read or written: {error}.",

@@ -40,6 +40,7 @@ def refused(settings: Server) -> PipelineError:
     return told.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [

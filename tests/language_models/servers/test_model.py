@@ -63,6 +63,7 @@ def test_equal_requests_are_asked_once(hostile: Hostile) -> None:
     assert len(hostile.bodies) == 2
 
 
+@pytest.mark.slow
 def test_answers_come_in_the_order_asked_whichever_is_ready_first(hostile: Hostile) -> None:
     def later_is_faster(exchange: Exchange, prompt: str) -> None:
         time.sleep(0.02 * (8 - int(prompt[-1])))
@@ -129,6 +130,7 @@ def test_a_server_that_asks_for_time_is_given_it(hostile: Hostile) -> None:
     assert hostile.moments[1] - hostile.moments[0] >= 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [bad.silent, bad.trickle])
 def test_a_reply_that_takes_too_long_has_failed(hostile: Hostile, trouble: Behaviour) -> None:
     hostile.usual = trouble

@@ -14,6 +14,7 @@ async def seconds_for(throttle: Throttle, *amounts: float) -> float:
     return time.monotonic() - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amounts", [(2500,) * 6, (15_000,)], ids=["many", "one above a second's"])
 def test_tokens_are_spread_over_the_minute(amounts: tuple[float, ...]) -> None:
     throttle = Throttle(requests_per_minute=None, tokens_per_minute=600_000)
