@@ -145,6 +145,8 @@ class Definition(Declared):
     kind: Literal["pipeline", "command"] = "pipeline"
     target: str = "evaluate"
     """The last stage that runs."""
+    needs: str | None = None
+    """The stage whose files a command needs; it is brought up to date first."""
     seeded: tuple[str, ...] = ("train.seed",)
     """The settings that a seed sets."""
     settings: Settings = {}

@@ -82,6 +82,16 @@ def run_command(run: Run, *, output: Path, root: Path) -> None:
     unfinished.replace(output)
 
 
+def bring_up_to_date(stage: str, root: Path) -> None:
+    """Run the pipeline of the project at ``root`` up to ``stage``, with params.yaml as it is.
+
+    Raises:
+        RunFailedError: When a stage or DVC fails.
+    """
+    log_file = root / ".work" / "experiments" / "logs" / f"{stage}.log"
+    _call([sys.executable, "-m", "dvc", "repro", stage], root=root, log_file=log_file)
+
+
 def forget(name: str, root: Path) -> None:
     """Remove the experiment ``name`` of today's commit, so that the name is free."""
     command = [sys.executable, "-m", "dvc", "exp", "remove", name]

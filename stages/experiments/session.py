@@ -24,6 +24,7 @@ from stages.experiments.results import (
 )
 from stages.experiments.running import (
     RunFailedError,
+    bring_up_to_date,
     forget,
     run_command,
     run_pipeline,
@@ -86,6 +87,8 @@ class Session:
         write_results(self.folder, self.definition, self._record(results))
         if not wanting:
             return results
+        if self.definition.needs is not None:
+            bring_up_to_date(self.definition.needs, self.root)
         with self.progress(self.definition.name, total=len(wanting), unit="runs") as advance:
             for number, place in enumerate(wanting, start=1):
                 results[place] |= self._made(runs[place], number, len(wanting))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,14 @@ def test_its_figures_are_read_off_what_it_wrote_and_kept(tmp_path: Path) -> None
     write_random_encoder(tmp_path / "encoder", seed=1)
     for command in (["git", "init", "--quiet"], ["git", "add", "encoder"], ["git", *COMMIT]):
         subprocess.run(command, cwd=tmp_path, check=True)
-    definition = judges(tmp_path / "encoder")
+    for command in (["dvc", "init", "--quiet"], ["dvc", *STAGE]):
+        subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, check=True)
+    definition = judges(tmp_path / "encoder").model_copy(update={"needs": "copied"})
     data = ROOT / "data/starter/benchmarks"
     runs = plan(definition, Choice("starter", (), data), profile=PROFILE)
     session = Session(definition, tmp_path, tmp_path / "reports", PROFILE, FACTS)
     one, other = session.run_all(runs)
+    assert (tmp_path / "copy").read_text() == "what the command needs\n"
     assert one["figures"]["pairs"] == 40
     assert -1 <= one["figures"]["spearman"] <= 1
     assert other["state"] == "failed"
@@ -72,4 +76,6 @@ def test_its_figures_are_read_off_what_it_wrote_and_kept(tmp_path: Path) -> None
     assert json.dumps(again["figures"]) == json.dumps(one["figures"])
 
 
+STAGE = ["stage", "add", "--quiet", "--name", "copied", "--outs", "copy"]
+STAGE += ["echo what the command needs > copy"]
 COMMIT = ["-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "one"]
