@@ -1,11 +1,10 @@
 """Where a run keeps its unfinished work, and how it is found again."""
 
 import hashlib
-import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +16,12 @@ from stages.engines.folders import MadeWith, used
 from stages.engines.locks import lock
 from stages.engines.processes import Processes
 from stages.errors import PipelineError
+from stages.tables import replacing
 
 log = logging.getLogger(__name__)
 
+SUMS = "files.sha256"
+"""Written last: digest and name of each file of a checkpoint, as `sha256sum --check` reads them."""
 STATES = ("*.pt", "*.pth")
 """Files of optimiser, schedule and random generators."""
 SIGNS_OF_A_FAILED_WRITE = ("inline_container", "iostream error", "No space left", "I/O error")
@@ -75,11 +77,18 @@ def weights_digest(folder: Path) -> str:
     ).hexdigest()
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint in ``folder``, and delete any that was cut short.
+def seal(checkpoint: Path) -> None:
+    """Write down the digests of all files in ``checkpoint``: from now on it counts as whole."""
+    sums = _sums(checkpoint)
+    with replacing(checkpoint / SUMS) as temporary:
+        temporary.write_text(sums, encoding="utf-8")
 
-    The trainer writes its state last, so a checkpoint without a readable one is incomplete; so is
-    one whose other states are not tensors and numbers alone.
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint in ``folder``, and delete any newer one that is not.
+
+    Whole is one that is sealed, whose files are the bytes that were written, and whose states are
+    tensors and numbers alone.
     """
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
         if _is_whole(checkpoint):
@@ -89,12 +98,31 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def delete_but(kept: Container[Path], *, folder: Path) -> None:
+    """Delete the checkpoints in ``folder`` that are not ``kept``."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if checkpoint not in kept:
+            shutil.rmtree(checkpoint)
+
+
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        said = (checkpoint / SUMS).read_text(encoding="utf-8")
+        if said != _sums(checkpoint):
+            return False
+    except (OSError, ValueError):
         return False
     return all(_is_plain(file) for kind in STATES for file in sorted(checkpoint.glob(kind)))
+
+
+def _sums(checkpoint: Path) -> str:
+    lines = []
+    for file in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
+        name = file.relative_to(checkpoint).as_posix()
+        if name != SUMS:
+            with file.open("rb") as opened:
+                lines.append(f"{hashlib.file_digest(opened, 'sha256').hexdigest()}  {name}\n")
+    return "".join(lines)
 
 
 def _is_plain(file: Path) -> bool:

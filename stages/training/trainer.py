@@ -25,7 +25,14 @@ from stages.engines.processes import ALONE, Processes
 from stages.errors import PipelineError
 from stages.progress import Progress, kept_when_stopped, silent
 from stages.training.batches import Batch, Collator, ShuffledBatches
-from stages.training.checkpoints import failed_writes_told, last_checkpoint, step_of
+from stages.training.checkpoints import (
+    SUMS,
+    delete_but,
+    failed_writes_told,
+    last_checkpoint,
+    seal,
+    step_of,
+)
 from stages.training.curves import LiveCurves
 from stages.training.dev import METRIC, DevEvaluator
 from stages.training.guide import COLUMNS
@@ -139,7 +146,7 @@ def _last_checkpoint(folder: Path, processes: Processes) -> Path | None:
 
 
 def _kept(folder: Path, steps: int) -> str:
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [state.parent for state in folder.glob(f"checkpoint-*/{SUMS}")]
     step = max(map(step_of, whole), default=0)
     return f"train: {step} of {steps} steps, in {folder}"
 
@@ -197,7 +204,6 @@ def _arguments(
         eval_steps=recipe.eval_steps,
         save_strategy="steps",
         save_steps=recipe.eval_steps,
-        save_total_limit=1,
         load_best_model_at_end=True,
         metric_for_best_model=f"eval_{METRIC}",
         greater_is_better=True,
@@ -272,8 +278,17 @@ class _Trainer(SentenceTransformerTrainer):
         else:
             super()._run_epoch(**arguments)  # type: ignore[no-untyped-call]
 
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save, seal what is saved, and only then delete what it replaces."""
+        super()._save_checkpoint(model, trial)
+        if self.stepper.processes.is_first:
+            folder = Path(str(self.args.output_dir))
+            saved = folder / f"checkpoint-{self.state.global_step}"
+            seal(saved)
+            delete_but({saved, Path(str(self.state.best_model_checkpoint))}, folder=folder)
+
     def _save_rng_state(self, output_dir: str) -> None:
-        # The checkpoint counts as whole with what is written next, so all must have written this.
+        # The first process seals the checkpoint next, so all must have written this.
         super()._save_rng_state(output_dir)
         self.stepper.processes.wait()
 

@@ -103,7 +103,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_bits(
     write_params(killed, params)
     process = start(killed)
     deadline = time.monotonic() + 240
-    while not list((killed.root / ".work/train").glob("*/checkpoint-4/trainer_state.json")):
+    while not list((killed.root / ".work/train").glob("*/checkpoint-4/files.sha256")):
         assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
