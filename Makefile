@@ -29,7 +29,7 @@ test: $(READY)  ## Run the quick tests, offline
 test-slow: $(READY)  ## Run the tests that take seconds each, and DVC in a fresh clone
 	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile --durations 8
 
-test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once)
+test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once); PREMISES=50 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models --durations 8
 
 test-browser: $(READY)  ## Open a report in headless Chromium

@@ -1,5 +1,6 @@
 """The real SmolLM2-135M: contrastive generation against transformers' own guidance."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.models
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = load_prompts("few_shot")
+COUNT = int(os.environ.get("PREMISES", "200"))
 PEER_ROWS = 100
 """Rows the peer writes at once: its noisy branch keeps the logits of whole prompts."""
 
@@ -50,15 +52,15 @@ def requests_for(sentences: list[str]) -> list[Request]:
 
 
 @pytest.mark.parametrize("omega", [0.0, 0.1, 0.3, 0.5])
-def test_greedy_answers_on_200_premises_equal_transformers_guidance_token_for_token(
+def test_greedy_answers_equal_transformers_guidance_token_for_token(
     model: CausalLanguageModel,
     plain: Any,
     real_models: dict[str, Path],
     premises: list[str],
     omega: float,
 ) -> None:
-    """The shortest ones, for the sake of the peer; with omega 0, its plain generation."""
-    requests = [zero_shot(*numbered) for numbered in enumerate(sorted(premises, key=len)[:200])]
+    """The shortest premises, for the sake of the peer; with omega 0, its plain generation."""
+    requests = [zero_shot(*numbered) for numbered in enumerate(sorted(premises, key=len)[:COUNT])]
     decoding = Decoding(omega, plausibility=0, temperature=0, top_p=1, max_new_tokens=8, seed=0)
     tokenizer = AutoTokenizer.from_pretrained(real_models["llm"], padding_side="left")
     answers, expected = [], []
@@ -67,8 +69,8 @@ def test_greedy_answers_on_200_premises_equal_transformers_guidance_token_for_to
         answers += [answer.text for answer in model.write(batch, decoding)]
         expected += guided(plain, tokenizer, batch, omega)
     assert answers == expected
-    assert len(answers) == 200
-    assert len(set(expected)) > 150
+    assert len(answers) == COUNT
+    assert len(set(expected)) > 0.75 * COUNT
 
 
 def guided(plain: Any, tokenizer: Any, requests: Sequence[Request], omega: float) -> list[str]:
