@@ -9,7 +9,6 @@ Everything later reads these folders only, so the network is needed once.
 import logging
 from pathlib import Path
 
-from stages.encoders.tiny import write_random_encoder
 from stages.model_files.installing import SOURCE, install, install_nothing
 from stages.params import ModelParams, ModelsParams, OptionalModelParams
 from stages.progress import Progress, silent
@@ -44,9 +43,16 @@ def run(
                     model.reference,
                     sha256=model.sha256,
                     folder=folder,
-                    random_encoder=lambda path, seed: write_random_encoder(path, seed=seed),
+                    random_encoder=_write_random_encoder,
                 )
             log.info("fetch: %s <- %s", folder, model.reference or "nothing, as none is named")
             advance(1)
     named = {"llm": llm, "base": base, "guide": guide, "nli": nli}
     write_json({name: read_json(folder / SOURCE) for name, folder in named.items()}, origins)
+
+
+def _write_random_encoder(folder: Path, seed: int) -> None:
+    # sentence-transformers takes seconds to load, and real models are fetched without it.
+    from stages.encoders.tiny import write_random_encoder
+
+    write_random_encoder(folder, seed=seed)

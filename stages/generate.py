@@ -14,8 +14,6 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.closeness import closeness
-from stages.encoders.loading import load_encoder
-from stages.encoders.neighbours import most_similar
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.shards import Plan, run_in_shards
@@ -133,6 +131,10 @@ def _demonstrations(
     """
     if not params.demonstrations:
         return {}
+    # They take seconds to load, and few runs show demonstrations.
+    from stages.encoders.loading import load_encoder
+    from stages.encoders.neighbours import most_similar
+
     pool = _pool(params, labelled, prompts)
     places = most_similar(
         load_encoder(guide),
