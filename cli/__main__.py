@@ -15,6 +15,7 @@ from cli import (
     inspect_command,
     judge_command,
     params_commands,
+    plan_command,
     sharing_commands,
     stage_commands,
     work_commands,
@@ -32,7 +33,7 @@ PANELS: dict[str, Sequence[Callable[..., Any]]] = {
         judge_command.judge,
         evaluate_command.evaluate_encoder,
     ),
-    "Set up": (doctor_command.doctor,),
+    "Set up": (doctor_command.doctor, plan_command.plan),
 }
 EXAMPLES = """\
 [bold]Begin with[/]

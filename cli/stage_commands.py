@@ -10,6 +10,7 @@ import typer
 
 from cli.console import progress
 from cli.options import PARAMS, ParamsFile, TimingFile, WorkFolder, work_folder
+from cli.ray_training import ClusterAddress, Launcher, LauncherName, Workers, train_under_ray
 from cli.report_command import report
 from cli.timing import timed
 
@@ -295,37 +296,47 @@ def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
+    launcher: LauncherName = Launcher.here,
+    workers: Workers = 1,
+    address: ClusterAddress = None,
 ) -> None:
     """Train the sentence encoder on the kept triplets.
 
     Stage 3 of the paper: the guide's cosines hide false negatives of the
     batch. The checkpoint that is best on train.dev wins; a stopped run
-    continues from its last checkpoint.
+    continues from its last checkpoint, whoever started its processes: this
+    command, torchrun or Ray.
 
     [bold]Examples[/]
 
       multicsr train
+      multicsr train --launcher ray --workers 8 --address auto
+      torchrun --nproc-per-node 2 -m cli train
       dvc exp run -S train.sigma=1.1         [dim]without the mask[/]
     """
+    paths = {
+        "curated": curated,
+        "labelled": labelled,
+        "base": base,
+        "guide": guide,
+        "benchmarks": benchmarks,
+        "encoder": encoder,
+        "training": training,
+        "preparation": preparation,
+        "curation": curation,
+        "origins": origins,
+    }
     with timed("train", timing):
-        from stages import train as stage
         from stages.params import load_params
 
-        stage.run(
-            load_params(params).train,
-            curated=curated,
-            labelled=labelled,
-            base=base,
-            guide=guide,
-            benchmarks=benchmarks,
-            encoder=encoder,
-            training=training,
-            preparation=preparation,
-            curation=curation,
-            origins=origins,
-            work=work_folder(work),
-            progress=progress,
-        )
+        chosen = load_params(params).train
+        if launcher is Launcher.ray:
+            place = work_folder(work)
+            train_under_ray(params, paths, work=place, workers=workers, address=address)
+            return
+        from stages import train as stage
+
+        stage.run(chosen, **paths, work=work_folder(work), progress=progress)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files

@@ -1,5 +1,8 @@
 """The errors a user can mend, and the exit codes they end a command with."""
 
+from functools import partial
+from typing import Any
+
 
 class PipelineError(Exception):
     """What is wrong, and what to do about it. Neither half is optional.
@@ -15,6 +18,10 @@ class PipelineError(Exception):
         self.cause = cause
         self.remedy = remedy
         super().__init__(f"{cause}\n  remedy: {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how the error is made anew, so that it can come here from another process."""
+        return partial(type(self), remedy=self.remedy), (self.cause,)
 
 
 class QualityError(PipelineError):

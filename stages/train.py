@@ -4,8 +4,8 @@ curated.parquet, labelled.parquet, base, guide, dev benchmark
     -> encoder/    sentence-transformers folder, with a model card
        training/   steps.tsv, dev.tsv, summary.json; live/, the curves as they grow
 
-Stopped at any time, it goes on from its last checkpoint in the work folder. Started by torchrun,
-all processes train one encoder together, and the first of them writes.
+Stopped at any time, it goes on from its last checkpoint in the work folder. Started by torchrun or
+Ray Train, all processes train one encoder together, and the first of them writes.
 """
 
 import difflib
@@ -120,7 +120,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         "settings": params.by_key("train"),
         "models": [models[base.as_posix()], models[guide.as_posix()]],
         "pairs": rows_digest(pairs),
-        "computed with": where | {"processes": processes.world},
+        # Not how many processes: whoever starts them, and however many, goes on where others were.
+        "computed with": where,
         "code": source_digest(*CODE),
     }
     checkpoints = work / "train" / fingerprint(facts, triplets)

@@ -1,4 +1,4 @@
-"""Several processes that train one model together, started by torch's launcher (torchrun)."""
+"""Several processes that train one model together, started by torch's launcher or Ray Train."""
 
 import os
 from collections.abc import Iterable
@@ -101,8 +101,9 @@ ALONE = Processes()
 def join_processes() -> Processes:
     """Join the processes that the launcher started, or stand alone where there is no launcher.
 
-    The launcher says who takes part in RANK, WORLD_SIZE and LOCAL_RANK; gradients and vectors
-    travel by NCCL between GPUs, else by gloo.
+    The launcher, torchrun or Ray Train, says who takes part in RANK, WORLD_SIZE and LOCAL_RANK;
+    gradients and vectors travel by NCCL between GPUs, else by gloo. Ray has brought the processes
+    together already.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

@@ -1,0 +1,1 @@
+"""A plan in numbers: what a corpus will cost, before it is begun."""
