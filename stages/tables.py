@@ -163,13 +163,13 @@ def table_batches(
     """
     count_rows(path, schema)
     names = [name for name in schema if columns is None or name in columns]
-    batches = _parquet_batches(path, names, rows)
+    batches = parquet_batches(path, names, rows=rows)
     while True:
         with _told_as_unreadable(path):
             batch = next(batches, None)
         if batch is None:
             return
-        yield batch
+        yield _frame(batch).select(names)
 
 
 def count_rows(path: Path, schema: Schema) -> int:
@@ -196,13 +196,43 @@ def any_schema(path: Path) -> tuple[pl.Schema, int]:
         return schema, int(file.metadata.num_rows)
 
 
-def _parquet_batches(path: Path, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
+def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[Any]:
+    """Read columns of the Parquet file ``path``, at most so many rows at a time.
+
+    Yields:
+        Arrow's record batches, checked.
+
+    Raises:
+        OSError: As :func:`read_parquet`.
+    """
     from pyarrow import parquet
 
     with _as_os_errors(), parquet.ParquetFile(path, buffer_size=READ_BYTES) as file:
-        for batch in file.iter_batches(rows, columns=columns):
-            batch.validate(full=True)
-            yield pl.DataFrame(batch).select(columns)
+        for groups in _row_groups(file, rows):
+            # A reader keeps what it has read of all its groups, so each has one of its own.
+            for batch in file.iter_batches(rows, columns=columns, row_groups=groups):
+                batch.validate(full=True)
+                yield batch
+
+
+def _row_groups(file: Any, rows: int) -> Iterator[list[int]]:
+    """Put small row groups together that hold at most ``rows`` rows."""
+    groups, held = list[int](), 0
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        if groups and held + size > rows:
+            yield groups
+            groups, held = [], 0
+        groups.append(group)
+        held += size
+    if groups:
+        yield groups
+
+
+def _frame(batch: Any) -> pl.DataFrame:
+    # Column by column: else whoever keeps one column keeps the memory of all.
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return pl.DataFrame([pl.Series(name, values) for name, values in columns])
 
 
 @contextlib.contextmanager

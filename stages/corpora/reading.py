@@ -16,7 +16,7 @@ import polars as pl
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
 from stages.errors import PipelineError
-from stages.tables import BATCH_ROWS, READ_BYTES
+from stages.tables import BATCH_ROWS, parquet_batches
 
 NAMES_SHOWN = 12
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -129,7 +129,7 @@ def _from_parquet(path: Path, column: str | None) -> Iterator[pl.Series]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path, buffer_size=READ_BYTES) as file:
+        with parquet.ParquetFile(path) as file:
             name = _checked_column(path, column, file.schema_arrow.names)
             kind = file.schema_arrow.field(name).type
             if not _is_text(kind):
@@ -137,10 +137,10 @@ def _from_parquet(path: Path, column: str | None) -> Iterator[pl.Series]:
                     f"{path}: column {name!r} is {kind}, not text.",
                     remedy="name the column that holds the sentences, or write it as strings.",
                 )
-            for batch in file.iter_batches(BATCH_ROWS, columns=[name]):
-                found = batch.column(0).cast(pa.large_string())
-                found.validate(full=True)  # such as that its bytes are UTF-8
-                yield pl.Series(name, found, dtype=pl.String).fill_null("")
+        for batch in parquet_batches(path, [name], rows=BATCH_ROWS):
+            found = batch.column(0).cast(pa.large_string())
+            found.validate(full=True)  # such as that its bytes are UTF-8
+            yield pl.Series(name, found, dtype=pl.String).fill_null("")
     except (pa.ArrowException, OSError, ValueError, MemoryError, KeyError) as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {_one_line(error)}.",
