@@ -132,9 +132,7 @@ def _told(reasons: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in reasons.items())
 
 
-def _nothing_kept(
-    reasons: pl.Series, parts: Iterable[pl.DataFrame], scored: Path
-) -> PipelineError:
+def _nothing_kept(reasons: pl.Series, parts: Iterable[pl.DataFrame], scored: Path) -> PipelineError:
     if reasons.is_empty():
         return PipelineError(
             f"{scored} holds no triplets.",

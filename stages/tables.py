@@ -10,10 +10,11 @@ import glob
 import json
 import os
 import tempfile
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
 
 from stages.errors import PipelineError
@@ -196,6 +197,31 @@ def any_schema(path: Path) -> tuple[pl.Schema, int]:
         return schema, int(file.metadata.num_rows)
 
 
+def rows_at(
+    path: Path, schema: Schema, rows: Collection[int], *, columns: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Read some rows of the Parquet file ``path``, in its order, each once.
+
+    Args:
+        path: A table as for :func:`read_table`.
+        schema: Columns it must have.
+        rows: Their numbers, from 0. What lies far from all of them is not read.
+        columns: Those of the columns that are read; all where none are named.
+
+    Raises:
+        PipelineError: As :func:`read_table`.
+    """
+    names = [name for name in schema if columns is None or name in columns]
+    wanted = np.unique(np.fromiter(rows, dtype=np.int64))
+    found = [pl.DataFrame(schema={name: schema[name] for name in names})]
+    count_rows(path, schema)
+    with _told_as_unreadable(path):
+        for start, batch in _placed_batches(path, names, rows=BATCH_ROWS, only=wanted):
+            here = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
+            found.append(_frame(batch)[here - start])
+    return pl.concat(found)
+
+
 def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[Any]:
     """Read columns of the Parquet file ``path``, at most so many rows at a time.
 
@@ -205,28 +231,41 @@ def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[An
     Raises:
         OSError: As :func:`read_parquet`.
     """
+    return (batch for _, batch in _placed_batches(path, columns, rows=rows))
+
+
+def _placed_batches(
+    path: Path, columns: list[str], *, rows: int, only: Sequence[int] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Give batches with the number of their first row; row groups without wanted rows are not read.
+
+    A reader keeps what it has read of all its row groups, so each batch of groups has its own.
+    """
     from pyarrow import parquet
 
     with _as_os_errors(), parquet.ParquetFile(path, buffer_size=READ_BYTES) as file:
-        for groups in _row_groups(file, rows):
-            # A reader keeps what it has read of all its groups, so each has one of its own.
-            for batch in file.iter_batches(rows, columns=columns, row_groups=groups):
-                batch.validate(full=True)
-                yield batch
+        for start, groups in _row_groups(file, rows):
+            end = start + sum(file.metadata.row_group(group).num_rows for group in groups)
+            if only is None or np.diff(np.searchsorted(only, [start, end])).item():
+                place = start
+                for batch in file.iter_batches(rows, columns=columns, row_groups=groups):
+                    batch.validate(full=True)
+                    yield place, batch
+                    place += len(batch)
 
 
-def _row_groups(file: Any, rows: int) -> Iterator[list[int]]:
-    """Put small row groups together that hold at most ``rows`` rows."""
-    groups, held = list[int](), 0
+def _row_groups(file: Any, rows: int) -> Iterator[tuple[int, list[int]]]:
+    """Put small row groups together that hold at most ``rows`` rows; each with its first row."""
+    start, held, groups = 0, 0, list[int]()
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if groups and held + size > rows:
-            yield groups
-            groups, held = [], 0
+            yield start, groups
+            start, held, groups = start + held, 0, []
         groups.append(group)
         held += size
     if groups:
-        yield groups
+        yield start, groups
 
 
 def _frame(batch: Any) -> pl.DataFrame:

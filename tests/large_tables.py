@@ -22,7 +22,7 @@ LEFTOVER = 0.005
 
 
 def write_sentences(path: Path, rows: int) -> None:
-    """Write ``rows`` sentences as people have them: 2 % repeated, some empty, untidy or overlong."""
+    """Write ``rows`` sentences as people have them: 2 % repeated, some empty or untidy."""
     with writing_table(path, {"sentence": pl.String}) as writer:
         for numbers, draws in _parts(rows):
             repeated = pl.Series(draws.random(len(numbers)) < 0.02)

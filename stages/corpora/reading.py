@@ -116,9 +116,7 @@ def _from_text(path: Path, column: str | None) -> Iterator[pl.Series]:
     yield from line_batches(path)
 
 
-def _from_delimited(
-    path: Path, column: str | None, *, separator: Separator
-) -> Iterator[pl.Series]:
+def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> Iterator[pl.Series]:
     for table in delimited_batches(path, separator=separator):
         yield table[_checked_column(path, column, table.columns)]
 

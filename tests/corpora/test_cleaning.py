@@ -108,7 +108,7 @@ def test_parts_of_any_length_give_what_the_whole_gives(
     usable = rows.filter(pl.col("sentence").str.len_chars().is_between(1, 3))
     distinct = usable.unique("sentence", keep="first", maintain_order=True)
     kept = distinct if limit is None else distinct.head(limit)
-    assert whole.sentences.select("sentence", "line").rows() == kept.select(
-        "sentence", "line"
-    ).rows()
+    assert (
+        whole.sentences.select("sentence", "line").rows() == kept.select("sentence", "line").rows()
+    )
     assert whole.counts.duplicates == len(usable) - len(distinct)
