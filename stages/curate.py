@@ -7,14 +7,26 @@ Arithmetic only, so thresholds can be swept without asking the language model ag
 """
 
 import logging
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from stages.curation.rules import judged
+from stages.curation.rules import JUDGED, reasons_of, swapped
 from stages.errors import PipelineError
 from stages.params import CurateParams
-from stages.tables import REJECTED, SCORED, read_table, write_json, write_table
+from stages.progress import Progress, silent
+from stages.tables import (
+    CURATED,
+    REJECTED,
+    SCORED,
+    count_rows,
+    table_batches,
+    write_json,
+    writing_table,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,46 +45,86 @@ REMEDIES = {
     "outdone": "raise curate.triplets_per_premise.",
 }
 """What to try first when a reason rejects everything."""
+SCORES = {
+    "entailment_score": "a (premise and entailment)",
+    "contradiction_score": "b (premise and contradiction)",
+}
 QUANTILES = {"least": 0.0, "10%": 0.1, "half": 0.5, "90%": 0.9, "greatest": 1.0}
 
 
 def run(
-    params: CurateParams, *, scored: Path, curated: Path, rejected: Path, metrics: Path
+    params: CurateParams,
+    *,
+    scored: Path,
+    curated: Path,
+    rejected: Path,
+    metrics: Path,
+    progress: Progress = silent,
 ) -> None:
     """Split ``scored`` into ``curated`` and ``rejected``, and count both in ``metrics``.
+
+    The table is read twice, some rows at a time: a premise's samples may stand anywhere in it.
 
     Raises:
         PipelineError: When not one triplet is left to train on; nothing is written then.
     """
-    table = judged(read_table(scored, SCORED), **params.model_dump())
-    kept = table.filter(pl.col("reason").is_null()).drop("reason")
-    dropped = table.filter(pl.col("reason").is_not_null())
-    if kept.is_empty():
-        raise _nothing_kept(table, scored)
-    write_table(kept, curated)
-    write_table(dropped.select(REJECTED.keys()), rejected)
-    write_json(_counts(table, kept), metrics)
+    rules = params.model_dump(exclude={"swap_reversed"})
+    rows = count_rows(scored, SCORED)
+    with progress("judging triplets", total=2 * rows, unit="rows") as advance:
+        parts = partial(_parts, scored, swap=params.swap_reversed, advance=advance)
+        reasons = reasons_of(parts(columns=JUDGED), **rules)
+        if not reasons.null_count():
+            raise _nothing_kept(reasons, parts(columns=JUDGED), scored)
+        _split(parts(), reasons, curated=curated, rejected=rejected)
+    counts = _counts(reasons)
+    write_json(counts, metrics)
+    told = _told(_reasons(reasons))
     log.info(
         "curate: kept %s of %s triplets%s",
-        f"{len(kept):,}",
-        f"{len(table):,}",
-        f" ({_told(_reasons(table))})" if len(dropped) else "",
+        *(f"{counts[name]:,}" for name in ("kept", "generated")),
+        f" ({told})" if told else "",
     )
 
 
-def _counts(table: pl.DataFrame, kept: pl.DataFrame) -> dict[str, object]:
+def _parts(
+    scored: Path,
+    *,
+    swap: bool,
+    advance: Callable[[int], None],
+    columns: Collection[str] | None = None,
+) -> Iterator[pl.DataFrame]:
+    for part in table_batches(scored, SCORED, columns=columns):
+        yield swapped(part) if swap else part
+        advance(len(part))
+
+
+def _split(
+    parts: Iterable[pl.DataFrame], reasons: pl.Series, *, curated: Path, rejected: Path
+) -> None:
+    with writing_table(curated, CURATED) as kept, writing_table(rejected, REJECTED) as dropped:
+        start = 0
+        for part in parts:
+            reason = reasons.slice(start, len(part))
+            kept.write(part.filter(reason.is_null()))
+            told = part.with_columns(reason.cast(pl.String)).filter(reason.is_not_null())
+            dropped.write(told)
+            start += len(part)
+
+
+def _counts(reasons: pl.Series) -> dict[str, Any]:
+    kept = reasons.null_count()
     return {
-        "generated": len(table),
-        "kept": len(kept),
-        "rejected": len(table) - len(kept),
-        "kept_ratio": round(len(kept) / len(table), 6),
-        "reasons": _reasons(table),
+        "generated": len(reasons),
+        "kept": kept,
+        "rejected": len(reasons) - kept,
+        "kept_ratio": round(kept / len(reasons), 6),
+        "reasons": _reasons(reasons),
     }
 
 
-def _reasons(table: pl.DataFrame) -> dict[str, int]:
+def _reasons(reasons: pl.Series) -> dict[str, int]:
     """Count the rejected rows by reason, the most frequent first."""
-    counted = table["reason"].drop_nulls().value_counts()
+    counted = reasons.cast(pl.String).drop_nulls().value_counts()
     return dict(counted.sort("count", "reason", descending=[True, False]).iter_rows())
 
 
@@ -80,24 +132,24 @@ def _told(reasons: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in reasons.items())
 
 
-def _nothing_kept(table: pl.DataFrame, scored: Path) -> PipelineError:
-    if table.is_empty():
+def _nothing_kept(reasons: pl.Series, parts: Iterable[pl.DataFrame], scored: Path) -> PipelineError:
+    if reasons.is_empty():
         return PipelineError(
             f"{scored} holds no triplets.",
             remedy="see what prepare and generate made of the input.",
         )
-    reasons = _reasons(table)
+    found = _reasons(reasons)
+    scores = pl.concat([part.select(*SCORES) for part in parts])
     lines = [
-        f"curation rejected all {len(table):,} triplets of {scored}: {_told(reasons)}.",
-        *_quantiles(table, "a (premise and entailment)", "entailment_score"),
-        *_quantiles(table, "b (premise and contradiction)", "contradiction_score"),
+        f"curation rejected all {len(reasons):,} triplets of {scored}: {_told(found)}.",
+        *(line for column, name in SCORES.items() for line in _quantiles(scores[column], name)),
     ]
-    return PipelineError("\n".join(lines), remedy=REMEDIES[next(iter(reasons))])
+    return PipelineError("\n".join(lines), remedy=REMEDIES[next(iter(found))])
 
 
-def _quantiles(table: pl.DataFrame, name: str, column: str) -> list[str]:
+def _quantiles(scores: pl.Series, name: str) -> list[str]:
     """Describe the scores that could be read in one line; in none where there are none."""
-    scores = table[column].drop_nulls()
+    scores = scores.drop_nulls()
     scores = scores.filter(scores.is_finite())
     if scores.is_empty():
         return []

@@ -219,6 +219,8 @@ class ValidateParams(Section):
     """Unicode script expected of generated text, such as Latin; null accepts any."""
     script_ratio_min: float = Field(ge=0, le=1)
     """Warning when a smaller share of rows is written in `script` alone."""
+    sample_rows: int = Field(ge=1)
+    """Of longer tables Data Docs show a sample of so many rows; every row is still counted."""
 
 
 class TrainParams(Section):

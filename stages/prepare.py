@@ -15,14 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
-from stages.corpora.cleaning import Cleaned, Counts, clean
+from stages.corpora.cleaning import Cleaner, Counts
 from stages.corpora.labelled import read_labelled
-from stages.corpora.reading import read_sentences
+from stages.corpora.reading import rows_at_most, sentence_batches
 from stages.errors import PipelineError
 from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
-from stages.tables import write_json, write_table
+from stages.tables import SENTENCES, write_json, write_table, writing_table
 
 log = logging.getLogger(__name__)
 
@@ -54,34 +54,39 @@ def run(
     pairs = read_benchmarks(Path(params.benchmarks))
     people = read_labelled(Path(params.labelled), max_characters=params.max_characters)
     load_tasks(Path(params.benchmarks), tasks)
-    cleaned = _read_and_clean(params, progress)
-    write_table(cleaned.sentences, sentences)
+    cleaned = _read_and_clean(params, sentences, progress)
     write_table(people.triplets, labelled)
     write_benchmarks(pairs, benchmarks)
     counts = {
-        "sentences": {"file": params.sentences, **asdict(cleaned.counts)},
+        "sentences": {"file": params.sentences, **asdict(cleaned)},
         "labelled": {"file": params.labelled, **people.counts()},
     }
     write_json(counts, metrics)
-    log.info("prepare: %s: %s", params.sentences, _account(params, cleaned.counts))
+    log.info("prepare: %s: %s", params.sentences, _account(params, cleaned))
     if people.read:
         told = ", ".join(f"{name} {count:,}" for name, count in people.counts().items())
         log.info("prepare: %s: labelled triplets: %s", params.labelled, told)
     log.info("prepare: %s", _listing({name: len(table) for name, table in pairs.items()}))
 
 
-def _read_and_clean(params: PrepareParams, progress: Progress) -> Cleaned:
-    raw = read_sentences(Path(params.sentences), column=params.column)
-    with progress("normalising sentences", total=len(raw), unit="sentences") as advance:
-        cleaned = clean(
-            raw, max_characters=params.max_characters, limit=params.limit, advance=advance
-        )
-    if not cleaned.counts.kept:
-        raise PipelineError(
-            f"{params.sentences} has no usable sentence: {_account(params, cleaned.counts)}.",
-            remedy="name another file or column, or raise prepare.max_characters in params.yaml.",
-        )
-    return cleaned
+def _read_and_clean(params: PrepareParams, sentences: Path, progress: Progress) -> Counts:
+    """Write the sentences that stay some at a time: a corpus may be larger than the memory."""
+    source = Path(params.sentences)
+    cleaner = Cleaner(max_characters=params.max_characters, limit=params.limit)
+    with (
+        progress("normalising sentences", total=rows_at_most(source), unit="sentences") as advance,
+        writing_table(sentences, SENTENCES) as writer,
+    ):
+        for raw in sentence_batches(source, column=params.column):
+            writer.write(cleaner.clean(raw))
+            advance(len(raw))
+        if not cleaner.counts.kept:
+            raise PipelineError(
+                f"{params.sentences} has no usable sentence: {_account(params, cleaner.counts)}.",
+                remedy="name another file or column, or raise prepare.max_characters in "
+                "params.yaml.",
+            )
+    return cleaner.counts
 
 
 def _account(params: PrepareParams, counts: Counts) -> str:

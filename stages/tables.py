@@ -10,10 +10,11 @@ import glob
 import json
 import os
 import tempfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
 
 from stages.errors import PipelineError
@@ -57,6 +58,10 @@ REJECTED: Schema = {**SCORED, "reason": pl.String}
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What comes of reading a damaged file: polars panics on some, which is no Exception."""
+
+BATCH_ROWS = 1 << 17
+"""Rows that are read and written at once, and of a row group: some 50 MB of triplets."""
+READ_BYTES = 1 << 20
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet program would run, in full width too."""
@@ -111,18 +116,15 @@ def read_parquet(source: Path | BinaryIO, *, columns: Container[str] | None = No
         OSError: When it is missing, is no Parquet, or holds what it should not, such as text that
             is not UTF-8.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with _as_os_errors():
         with parquet.ParquetFile(source) as file:
             there = file.schema_arrow.names
             wanted = [name for name in there if columns is None or name in columns]
             table = file.read(columns=wanted)
         table.validate(full=True)
         return pl.DataFrame(table)
-    except (pa.ArrowException, ValueError, MemoryError, KeyError, *UNREADABLE) as error:
-        raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def read_any_table(path: Path) -> pl.DataFrame:
@@ -131,18 +133,8 @@ def read_any_table(path: Path) -> pl.DataFrame:
     Raises:
         PipelineError: When the file is missing or is not Parquet.
     """
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} does not exist.",
-            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
-        )
-    try:
+    with _told_as_unreadable(path):
         return read_parquet(path)
-    except OSError as error:
-        raise PipelineError(
-            f"{path} cannot be read as Parquet: {error}",
-            remedy="delete the file and run the stage that makes it again.",
-        ) from error
 
 
 def read_table(path: Path, schema: Schema) -> pl.DataFrame:
@@ -152,25 +144,230 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
         PipelineError: When the file is missing, is not Parquet, or has other columns.
     """
     table = read_any_table(path)
+    _check_columns(path, table.schema, schema)
+    return table.select(schema.keys())
+
+
+def table_batches(
+    path: Path, schema: Schema, *, columns: Collection[str] | None = None, rows: int = BATCH_ROWS
+) -> Iterator[pl.DataFrame]:
+    """Read the Parquet file ``path`` some rows at a time: for tables that fill the memory.
+
+    Args:
+        path: A table as for :func:`read_table`.
+        schema: Columns it must have.
+        columns: Those of them that are read; all where none are named.
+        rows: Rows at a time; the last ones are fewer.
+
+    Raises:
+        PipelineError: As :func:`read_table`, at the latest where the damage is.
+    """
+    count_rows(path, schema)
+    names = [name for name in schema if columns is None or name in columns]
+    batches = parquet_batches(path, names, rows=rows)
+    while True:
+        with _told_as_unreadable(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield _frame(batch).select(names)
+
+
+def count_rows(path: Path, schema: Schema) -> int:
+    """Return how many rows the Parquet file ``path`` has, by its last bytes alone.
+
+    Raises:
+        PipelineError: As :func:`read_table`.
+    """
+    found, rows = any_schema(path)
+    _check_columns(path, found, schema)
+    return rows
+
+
+def any_schema(path: Path) -> tuple[pl.Schema, int]:
+    """Return the columns of the Parquet file ``path``, whichever, and how many rows it has.
+
+    Raises:
+        PipelineError: When the file is missing or is not Parquet.
+    """
+    from pyarrow import parquet
+
+    with _told_as_unreadable(path), _as_os_errors(), parquet.ParquetFile(path) as file:
+        schema = pl.DataFrame(file.schema_arrow.empty_table()).schema
+        return schema, int(file.metadata.num_rows)
+
+
+def rows_at(
+    path: Path, schema: Schema, rows: Collection[int], *, columns: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Read some rows of the Parquet file ``path``, in its order, each once.
+
+    Args:
+        path: A table as for :func:`read_table`.
+        schema: Columns it must have.
+        rows: Their numbers, from 0. What lies far from all of them is not read.
+        columns: Those of the columns that are read; all where none are named.
+
+    Raises:
+        PipelineError: As :func:`read_table`.
+    """
+    names = [name for name in schema if columns is None or name in columns]
+    wanted = np.unique(np.fromiter(rows, dtype=np.int64))
+    found = [pl.DataFrame(schema={name: schema[name] for name in names})]
+    count_rows(path, schema)
+    with _told_as_unreadable(path):
+        for start, batch in _placed_batches(path, names, rows=BATCH_ROWS, only=wanted):
+            here = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
+            # Taken by Arrow, which copies: else few rows would keep the memory of all.
+            found.append(_frame(batch.take(here - start)))
+    return pl.concat(found)
+
+
+def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[Any]:
+    """Read columns of the Parquet file ``path``, at most so many rows at a time.
+
+    Yields:
+        Arrow's record batches, checked.
+
+    Raises:
+        OSError: As :func:`read_parquet`.
+    """
+    return (batch for _, batch in _placed_batches(path, columns, rows=rows))
+
+
+def _placed_batches(
+    path: Path, columns: list[str], *, rows: int, only: Sequence[int] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Give batches with the number of their first row; row groups without wanted rows are not read.
+
+    A reader keeps what it has read of all its row groups, so each batch of groups has its own.
+    """
+    from pyarrow import parquet
+
+    with _as_os_errors(), parquet.ParquetFile(path, buffer_size=READ_BYTES) as file:
+        for start, groups in _row_groups(file, rows):
+            end = start + sum(file.metadata.row_group(group).num_rows for group in groups)
+            if only is None or np.diff(np.searchsorted(only, [start, end])).item():
+                place = start
+                for batch in file.iter_batches(rows, columns=columns, row_groups=groups):
+                    batch.validate(full=True)
+                    yield place, batch
+                    place += len(batch)
+
+
+def _row_groups(file: Any, rows: int) -> Iterator[tuple[int, list[int]]]:
+    """Put small row groups together that hold at most ``rows`` rows; each with its first row."""
+    start, held, groups = 0, 0, list[int]()
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        if groups and held + size > rows:
+            yield start, groups
+            start, held, groups = start + held, 0, []
+        groups.append(group)
+        held += size
+    if groups:
+        yield start, groups
+
+
+def _frame(batch: Any) -> pl.DataFrame:
+    # Column by column: else whoever keeps one column keeps the memory of all.
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return pl.DataFrame([pl.Series(name, values) for name, values in columns])
+
+
+@contextlib.contextmanager
+def _as_os_errors() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, ValueError, MemoryError, KeyError, *UNREADABLE) as error:
+        raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
+
+
+@contextlib.contextmanager
+def _told_as_unreadable(path: Path) -> Iterator[None]:
+    if not path.is_file():
+        raise PipelineError(
+            f"{path} does not exist.",
+            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
+        )
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be read as Parquet: {error}",
+            remedy="delete the file and run the stage that makes it again.",
+        ) from error
+
+
+def _check_columns(path: Path, found: pl.Schema, wanted: Schema) -> None:
     faults = [
-        f"{name} is {table.schema[name]}, not {dtype()}"
-        if name in table.schema
-        else f"{name} is missing"
-        for name, dtype in schema.items()
-        if table.schema.get(name) != dtype
+        f"{name} is {found[name]}, not {dtype()}" if name in found else f"{name} is missing"
+        for name, dtype in wanted.items()
+        if found.get(name) != dtype
     ]
     if faults:
         raise PipelineError(
             f"{path} has other columns than this version writes: {'; '.join(faults)}.",
             remedy="run the stage that makes it again with this version.",
         )
-    return table.select(schema.keys())
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write ``table`` to ``path`` as Parquet, whole or not at all."""
-    with replacing(path) as temporary:
-        table.write_parquet(temporary)
+    with writing_table(path, table.schema) as writer:
+        writer.write(table)
+
+
+@contextlib.contextmanager
+def writing_table(path: Path, schema: Mapping[str, Any]) -> Iterator["TableWriter"]:
+    """Write a Parquet file some rows at a time, whole or not at all.
+
+    Its bytes follow from all rows together, however many come at a time.
+
+    Raises:
+        PipelineError: When the operating system refuses the write.
+    """
+    with replacing(path) as temporary, TableWriter(temporary, schema) as writer:
+        yield writer
+
+
+class TableWriter:
+    """An open Parquet file of ``schema`` that rows are added to."""
+
+    def __init__(self, path: Path, schema: Mapping[str, Any]) -> None:
+        from pyarrow import parquet
+
+        self.rows = 0
+        self._waiting = pl.DataFrame(schema=schema)
+        self._file = parquet.ParquetWriter(path, _arrow(self._waiting).schema, compression="zstd")
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Add ``rows``, which have the columns of the schema in its order."""
+        self.rows += len(rows)
+        self._waiting.extend(rows) if len(self._waiting) else setattr(self, "_waiting", rows)
+        while len(self._waiting) >= BATCH_ROWS:
+            self._put(self._waiting.head(BATCH_ROWS))
+            self._waiting = self._waiting.slice(BATCH_ROWS)
+
+    def _put(self, rows: pl.DataFrame) -> None:
+        self._file.write_table(_arrow(rows), row_group_size=BATCH_ROWS)
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and len(self._waiting):
+                self._put(self._waiting)
+        finally:
+            self._file.close()
+
+
+def _arrow(rows: pl.DataFrame) -> Any:
+    """Return ``rows`` in the form of Arrow that any reader of Parquet knows."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def read_json(path: Path) -> Any:

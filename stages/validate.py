@@ -2,21 +2,38 @@
 
 curated.parquet + rejected.parquet -> quality.json, Data Docs
 
+Of tables longer than validate.sample_rows every row is still counted, some at a time; Great
+Expectations and its Data Docs then show a sample.
+
 A critical failure stops the pipeline with exit code 1, after quality.json and the Data Docs are
 written; a warning is only said.
 """
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from stages.curation.checking import Finding, run_checks
-from stages.curation.expectations import Limits, checks, observed
+import polars as pl
+
+from stages.curation.checking import Counted, Finding, run_checks
+from stages.curation.counting import sampled
+from stages.curation.expectations import (
+    Check,
+    Limits,
+    checks,
+    observed,
+    well_formed,
+    whole_frames,
+)
+from stages.curation.facts import check_script
 from stages.errors import QualityError
 from stages.params import CurateParams, ValidateParams
-from stages.tables import read_any_table, write_json
+from stages.tables import any_schema, read_any_table, write_json
 
 log = logging.getLogger(__name__)
+
+TABLES = ("curated", "rejected")
 
 
 def run(
@@ -33,13 +50,13 @@ def run(
     Raises:
         QualityError: When a critical expectation failed.
     """
-    kept, dropped = read_any_table(curated), read_any_table(rejected)
     thresholds = curation.model_dump(exclude={"swap_reversed"})
-    limits = Limits(**thresholds, **params.model_dump())
-    tables = observed(kept, dropped, limits)
-    findings = run_checks(
-        tables, checks(limits, rows=len(kept) + len(dropped)), data_docs=data_docs
-    )
+    limits = Limits(**thresholds, **params.model_dump(exclude={"sample_rows"}))
+    (_, kept), (_, dropped) = any_schema(curated), any_schema(rejected)
+    look = _look_at_a_sample if max(kept, dropped) > params.sample_rows else _look_at_all
+    wanted = checks(limits, rows=kept + dropped)
+    tables, counted = look(curated, rejected, limits, wanted, params.sample_rows)
+    findings = run_checks(tables, wanted, data_docs=data_docs, counted=counted)
     failed = [finding for finding in findings if not finding.success]
     critical = [finding for finding in failed if finding.severity == "critical"]
     write_json(
@@ -47,7 +64,8 @@ def run(
             "success": not critical,
             "critical_failures": len(critical),
             "warnings": len(failed) - len(critical),
-            "checked": {"curated": len(kept), "rejected": len(dropped)},
+            "checked": {"curated": kept, "rejected": dropped},
+            "shown": {name: len(tables[name]) for name in TABLES if name in tables},
             "expectations": [finding.as_json() for finding in findings],
         },
         quality,
@@ -64,6 +82,29 @@ def run(
     log.info(
         "validate: %d expectations hold, %d warnings", len(findings) - len(failed), len(failed)
     )
+
+
+def _look_at_all(
+    curated: Path, rejected: Path, limits: Limits, _checks: Sequence[Check], _rows: int
+) -> tuple[dict[str, pl.DataFrame], dict[str, Counted]]:
+    return observed(read_any_table(curated), read_any_table(rejected), limits), {}
+
+
+def _look_at_a_sample(
+    curated: Path, rejected: Path, limits: Limits, wanted: Sequence[Check], rows: int
+) -> tuple[dict[str, pl.DataFrame], dict[str, Counted]]:
+    (kept, kept_rows), (dropped, _) = any_schema(curated), any_schema(rejected)
+    frames = whole_frames(kept, dropped, kept=kept_rows)
+    if limits.script is not None:
+        check_script(limits.script)
+    if not well_formed(frames):
+        return frames, {}
+    found = sampled(curated, rejected, limits, wanted, rows=rows)
+    log.info(
+        "validate: all rows are counted; Great Expectations sees %s",
+        " and ".join(f"{len(frame):,} of {name}" for name, frame in found.frames.items()),
+    )
+    return frames | found.frames, found.counted
 
 
 def _told(finding: Finding) -> str:

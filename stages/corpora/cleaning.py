@@ -1,78 +1,70 @@
 """From sentences as written to a table of distinct, normalised sentences with stable ids."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from stages.corpora.normal_form import normalise, sentence_id
+from stages.corpora.distinct import Seen
+from stages.corpora.normal_form import normalise, sentence_ids
 from stages.tables import SENTENCES
-
-SLICE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Counts:
     """What became of every row read; the parts add up to ``read``."""
 
-    read: int
-    empty: int
-    overlong: int
-    duplicates: int
-    beyond_limit: int
-    kept: int
+    read: int = 0
+    empty: int = 0
+    overlong: int = 0
+    duplicates: int = 0
+    beyond_limit: int = 0
+    kept: int = 0
 
 
-@dataclass(frozen=True)
-class Cleaned:
-    """The sentences that stay, as SENTENCES (stages/tables.py), and how many did not."""
+class Cleaner:
+    """Normalises sentences that come in parts, and keeps the distinct, usable ones in their order.
 
-    sentences: pl.DataFrame
-    counts: Counts
-
-
-def clean(
-    raw: pl.Series,
-    *,
-    max_characters: int,
-    limit: int | None,
-    advance: Callable[[int], None] | None = None,
-) -> Cleaned:
-    """Normalise ``raw`` and keep the distinct, usable sentences in the order they came.
-
-    Two sentences are duplicates when their normal forms are equal character by character (case and
-    punctuation count), which is also when their ids are equal; the first one stays.
+    Two sentences are duplicates when their ids are equal, which is when their normal forms are
+    equal character by character (case and punctuation count); the first one stays. Only the ids
+    are remembered: 8 bytes a sentence, so that a corpus may be larger than the memory.
 
     Args:
-        raw: Strings without nulls; entry ``i`` (from 0) is reported as line ``i + 1``.
         max_characters: Longest sentence kept, in Unicode characters of its normal form.
         limit: Keep only the first so many distinct sentences; None keeps all.
-        advance: Told how many rows were just normalised.
     """
-    rows = _normalised(raw, advance).to_frame("sentence").with_row_index("line", offset=1)
-    characters = pl.col("sentence").str.len_chars()
-    filled = rows.filter(characters > 0)
-    short = filled.filter(characters <= max_characters)
-    distinct = short.unique("sentence", keep="first", maintain_order=True)
-    kept = distinct if limit is None else distinct.head(limit)
-    counts = Counts(
-        read=len(rows),
-        empty=len(rows) - len(filled),
-        overlong=len(filled) - len(short),
-        duplicates=len(short) - len(distinct),
-        beyond_limit=len(distinct) - len(kept),
-        kept=len(kept),
-    )
-    ids = pl.Series("id", [sentence_id(text) for text in kept["sentence"]], dtype=pl.String)
-    return Cleaned(
-        kept.with_columns(ids, pl.col("line").cast(pl.Int64)).select(SENTENCES.keys()), counts
-    )
 
+    def __init__(self, *, max_characters: int, limit: int | None) -> None:
+        self.counts = Counts()
+        self._max_characters = max_characters
+        self._limit = limit
+        self._seen = Seen()
 
-def _normalised(raw: pl.Series, advance: Callable[[int], None] | None) -> pl.Series:
-    slices = []
-    for piece in raw.to_frame().iter_slices(SLICE_ROWS):
-        slices.append(normalise(piece.to_series()))
-        if advance is not None:
-            advance(len(piece))
-    return pl.concat(slices) if slices else raw
+    def clean(self, raw: pl.Series) -> pl.DataFrame:
+        """Return SENTENCES (stages/tables.py) for the next rows, and count them.
+
+        Args:
+            raw: Strings without nulls; their ``line`` goes on from the rows before, from 1.
+        """
+        counts = self.counts
+        text = normalise(raw).alias("sentence")
+        rows = text.to_frame().with_row_index("line", offset=counts.read + 1)
+        characters = pl.col("sentence").str.len_chars()
+        filled = rows.filter(characters > 0)
+        short = filled.filter(characters <= self._max_characters)
+        short = short.with_columns(sentence_ids(short["sentence"]))
+        key = short["id"].bin.reinterpret(dtype=pl.UInt64, endianness="big")
+        distinct = short.filter(pl.Series(self._seen.first(key.to_numpy())))
+        room = len(distinct) if self._limit is None else self._limit - counts.kept
+        kept = distinct.head(max(0, room))
+        self.counts = replace(
+            counts,
+            read=counts.read + len(rows),
+            empty=counts.empty + len(rows) - len(filled),
+            overlong=counts.overlong + len(filled) - len(short),
+            duplicates=counts.duplicates + len(short) - len(distinct),
+            beyond_limit=counts.beyond_limit + len(distinct) - len(kept),
+            kept=counts.kept + len(kept),
+        )
+        return kept.with_columns(
+            pl.col("id").bin.encode("hex"), pl.col("line").cast(pl.Int64)
+        ).select(SENTENCES.keys())

@@ -1,6 +1,7 @@
 """Tables as text: CSV with standard quoting; TSV, where a quotation mark is just a character."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import polars as pl
 
 from stages.corpora.text_files import BOM, require_file, require_text
 from stages.errors import PipelineError
-from stages.tables import UNREADABLE
+from stages.tables import BATCH_ROWS, UNREADABLE
 
 Separator = Literal[",", "\t"]
 
@@ -23,18 +24,31 @@ def read_delimited(path: Path, *, separator: Separator) -> pl.DataFrame:
         PipelineError: When the file is no UTF-8 text, has no column names in its first line, has a
             row with more fields than names, or a quotation mark that is never closed.
     """
+    return pl.concat(list(delimited_batches(path, separator=separator)))
+
+
+def delimited_batches(path: Path, *, separator: Separator) -> Iterator[pl.DataFrame]:
+    """Give what :func:`read_delimited` returns some rows at a time, an empty table first.
+
+    Raises:
+        PipelineError: As there, at the latest where the fault is.
+    """
     require_file(path)
     require_text(path)
     _require_names(path)
     try:
-        return pl.read_csv(
+        table = pl.scan_csv(
             path,
             separator=separator,
             quote_char=None if separator == "\t" else '"',
             infer_schema=False,
             empty_string_is_null=False,
             glob=False,
-        ).fill_null("")
+        )
+        yield pl.DataFrame(schema=table.collect_schema())
+        # Not of one column alone: rows with too many fields would go unnoticed.
+        for batch in table.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
+            yield batch.fill_null("")
     except UNREADABLE as error:
         raise PipelineError(
             _first_fault(path, separator) or f"{path} cannot be read as a table: {error!s:.200}.",

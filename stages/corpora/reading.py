@@ -7,15 +7,16 @@ The ending of the file name decides: .txt (one sentence a line), .csv and .tsv (
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from stages.corpora.delimited import Separator, read_delimited
-from stages.corpora.text_files import read_lines, require_file
+from stages.corpora.delimited import Separator, delimited_batches
+from stages.corpora.text_files import count_lines, line_batches, require_file
 from stages.errors import PipelineError
+from stages.tables import BATCH_ROWS, parquet_batches
 
 NAMES_SHOWN = 12
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -37,12 +38,40 @@ def read_sentences(path: Path, *, column: str | None) -> pl.Series:
         PipelineError: When the file is missing, empty, of another kind, not UTF-8 or malformed, or
             when the column is not there, not text, or not named.
     """
-    sentences = read_column(path, column=column).rename("sentence")
-    if sentences.is_empty():
+    return pl.concat(list(sentence_batches(path, column=column)))
+
+
+def sentence_batches(path: Path, *, column: str | None) -> Iterator[pl.Series]:
+    """Give what :func:`read_sentences` returns some rows at a time: for files of any length.
+
+    Raises:
+        PipelineError: As there, at the latest where the fault is.
+    """
+    rows = 0
+    for batch in column_batches(path, column=column):
+        rows += len(batch)
+        yield batch.rename("sentence")
+    if not rows:
         raise PipelineError(
             f"{path} has column names but no rows.", remedy="fill it, or name another file."
         )
-    return sentences
+
+
+def rows_at_most(path: Path) -> int:
+    """Return how many rows ``path`` has, or a few more: enough to say how far a reader is.
+
+    Raises:
+        PipelineError: When there is no such file.
+    """
+    require_file(path)
+    if path.suffix.lower() != ".parquet":
+        return count_lines(path)
+    from pyarrow import ArrowException, parquet
+
+    try:
+        return int(parquet.read_metadata(path).num_rows)
+    except (ArrowException, OSError, ValueError):
+        return 0  # whoever reads it says what is wrong
 
 
 def read_column(path: Path, *, column: str | None) -> pl.Series:
@@ -51,7 +80,17 @@ def read_column(path: Path, *, column: str | None) -> pl.Series:
     Raises:
         PipelineError: As there.
     """
-    readers: dict[str, Callable[[Path, str | None], pl.Series]] = {
+    batches = list(column_batches(path, column=column))
+    return pl.concat(batches) if batches else pl.Series(column, [], dtype=pl.String)
+
+
+def column_batches(path: Path, *, column: str | None) -> Iterator[pl.Series]:
+    """Give what :func:`read_column` returns some rows at a time, perhaps none at all.
+
+    Raises:
+        PipelineError: As there.
+    """
+    readers: dict[str, Callable[[Path, str | None], Iterator[pl.Series]]] = {
         ".txt": _from_text,
         ".csv": lambda path, column: _from_delimited(path, column, separator=","),
         ".tsv": lambda path, column: _from_delimited(path, column, separator="\t"),
@@ -65,24 +104,24 @@ def read_column(path: Path, *, column: str | None) -> pl.Series:
             f"{path} ends in {path.suffix or 'nothing'}, which is no known kind of sentence file.",
             remedy=f"convert it to one of {', '.join(readers)}, and name it so.",
         )
-    return reader(path, column)
+    yield from reader(path, column)
 
 
-def _from_text(path: Path, column: str | None) -> pl.Series:
+def _from_text(path: Path, column: str | None) -> Iterator[pl.Series]:
     if column is not None:
         raise PipelineError(
             f"{path} is plain text and has no columns, but column {column!r} was asked for.",
             remedy="leave the column out (`column: null` in params.yaml).",
         )
-    return read_lines(path)
+    yield from line_batches(path)
 
 
-def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> pl.Series:
-    table = read_delimited(path, separator=separator)
-    return table[_checked_column(path, column, table.columns)]
+def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> Iterator[pl.Series]:
+    for table in delimited_batches(path, separator=separator):
+        yield table[_checked_column(path, column, table.columns)]
 
 
-def _from_parquet(path: Path, column: str | None) -> pl.Series:
+def _from_parquet(path: Path, column: str | None) -> Iterator[pl.Series]:
     # Not polars: on some damaged files it panics, or ends the process for want of memory.
     import pyarrow as pa
     from pyarrow import parquet
@@ -96,9 +135,10 @@ def _from_parquet(path: Path, column: str | None) -> pl.Series:
                     f"{path}: column {name!r} is {kind}, not text.",
                     remedy="name the column that holds the sentences, or write it as strings.",
                 )
-            found = file.read(columns=[name]).column(name).cast(pa.large_string())
-        found.validate(full=True)  # such as that its bytes are UTF-8
-        return pl.Series(name, found, dtype=pl.String).fill_null("")
+        for batch in parquet_batches(path, [name], rows=BATCH_ROWS):
+            found = batch.column(0).cast(pa.large_string())
+            found.validate(full=True)  # such as that its bytes are UTF-8
+            yield pl.Series(name, found, dtype=pl.String).fill_null("")
     except (pa.ArrowException, OSError, ValueError, MemoryError, KeyError) as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {_one_line(error)}.",
@@ -115,13 +155,16 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _from_json_lines(path: Path, column: str | None) -> pl.Series:
-    sentences = []
-    for line, text in enumerate(read_lines(path), start=1):
-        place = f"{path}, line {line:,}"
-        record = _parsed(text, place) if text.strip() else None
-        sentences.append("" if record is None else _field(record, column, place))
-    return pl.Series(sentences, dtype=pl.String)
+def _from_json_lines(path: Path, column: str | None) -> Iterator[pl.Series]:
+    before = 0
+    for lines in line_batches(path):
+        sentences = []
+        for line, text in enumerate(lines, start=before + 1):
+            place = f"{path}, line {line:,}"
+            record = _parsed(text, place) if text.strip() else None
+            sentences.append("" if record is None else _field(record, column, place))
+        yield pl.Series(sentences, dtype=pl.String)
+        before += len(lines)
 
 
 def _parsed(text: str, place: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ Encoding faults are found here, with byte and line, so that no reader has to exp
 """
 
 import codecs
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -49,18 +51,16 @@ def require_text(path: Path) -> None:
             remedy="save it as UTF-8, such as with `iconv -f UTF-16 -t UTF-8`.",
         )
     bytes_before, lines_before = 0, 0
-    with path.open("rb") as file:
-        while lines := file.readlines(CHUNK_BYTES):
-            block = b"".join(lines)
-            if (fault := _first_fault(block)) is not None:
-                at, what = fault
-                byte, line = bytes_before + at + 1, lines_before + block[:at].count(b"\n") + 1
-                raise PipelineError(
-                    f"{path} is not UTF-8 text: byte {byte:,} (line {line:,}) {what}.",
-                    remedy="save it as UTF-8 text, or name a file that is.",
-                )
-            bytes_before += len(block)
-            lines_before += len(lines)
+    for block in _blocks(path):
+        if (fault := _first_fault(block)) is not None:
+            at, what = fault
+            byte, line = bytes_before + at + 1, lines_before + block[:at].count(b"\n") + 1
+            raise PipelineError(
+                f"{path} is not UTF-8 text: byte {byte:,} (line {line:,}) {what}.",
+                remedy="save it as UTF-8 text, or name a file that is.",
+            )
+        bytes_before += len(block)
+        lines_before += block.count(b"\n")
 
 
 def read_lines(path: Path) -> pl.Series:
@@ -69,10 +69,37 @@ def read_lines(path: Path) -> pl.Series:
     Raises:
         PipelineError: When the file cannot be used as text; see the two checks above.
     """
+    return pl.concat(list(line_batches(path)))
+
+
+def line_batches(path: Path) -> Iterator[pl.Series]:
+    """Give what :func:`read_lines` returns some megabytes at a time, once all of it was checked.
+
+    Raises:
+        PipelineError: As there, before the first line.
+    """
     require_file(path)
     require_text(path)
-    lines = pl.read_lines(path, name="line", glob=False).to_series()
-    return lines.head(1).str.strip_prefix(BOM).append(lines.slice(1))
+    for number, block in enumerate(_blocks(path)):
+        lines = pl.read_lines(io.BytesIO(block), name="line").to_series()
+        if number == 0:
+            lines = lines.head(1).str.strip_prefix(BOM).append(lines.slice(1))
+        yield lines
+
+
+def count_lines(path: Path) -> int:
+    """Return the number of lines of ``path``, a last one without an ending included."""
+    lines, block = 0, b""
+    for block in _blocks(path):
+        lines += block.count(b"\n")
+    return lines + (not block.endswith(b"\n"))
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Give the bytes of a file some megabytes at a time, whole lines each."""
+    with path.open("rb") as file:
+        while block := file.read(CHUNK_BYTES):
+            yield block + file.readline()
 
 
 def _beginning(path: Path) -> bytes:

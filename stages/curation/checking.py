@@ -58,8 +58,26 @@ class Finding:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What all rows of a table say to one check, where Great Expectations sees a sample of them."""
+
+    rows: int
+    """Rows that it looked at: those where nothing it needs is missing."""
+    unexpected: int
+    """Those of them that break it."""
+    first: tuple[int, ...]
+    """Numbers, in the frame shown, of the first of these."""
+    share_allowed: float
+    """Of the rows that may break it."""
+
+
 def run_checks(
-    tables: Mapping[str, pl.DataFrame], checks: Sequence[Check], *, data_docs: Path
+    tables: Mapping[str, pl.DataFrame],
+    checks: Sequence[Check],
+    *,
+    data_docs: Path,
+    counted: Mapping[str, Counted] | None = None,
 ) -> list[Finding]:
     """Hold ``tables`` against ``checks`` and write Data Docs.
 
@@ -68,6 +86,8 @@ def run_checks(
             here are left out.
         checks: What to hold them against.
         data_docs: Folder of the static site; replaced.
+        counted: Where the tables are samples, what all rows say to a check: that counts, and the
+            site says so beside what it finds in the sample.
 
     Returns:
         A finding per check, in order.
@@ -75,14 +95,17 @@ def run_checks(
     Raises:
         PipelineError: When ``data_docs`` holds anything but Data Docs, or cannot be replaced.
     """
+    counted = counted or {}
     _clear(data_docs)
     possible = [check for check in checks if check.looks_at in tables]
     with warnings.catch_warnings():
         # It imports modules that newer Pythons deprecate; nothing here can mend that.
         warnings.simplefilter("ignore")
-        results = _results(tables, possible, data_docs=data_docs)
+        results = _results(tables, possible, counted, data_docs=data_docs)
     return [
-        _finding(check, results[check.looks_at][check.name], tables[check.looks_at])
+        _counted_finding(check, counted[check.key], tables[check.looks_at])
+        if check.key in counted
+        else _finding(check, results[check.looks_at][check.name], tables[check.looks_at])
         for check in possible
     ]
 
@@ -106,7 +129,11 @@ def _clear(folder: Path) -> None:
 
 
 def _results(
-    tables: Mapping[str, pl.DataFrame], checks: Sequence[Check], *, data_docs: Path
+    tables: Mapping[str, pl.DataFrame],
+    checks: Sequence[Check],
+    counted: Mapping[str, Counted],
+    *,
+    data_docs: Path,
 ) -> dict[str, dict[str, Any]]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when it is imported
     import great_expectations as gx
@@ -122,7 +149,7 @@ def _results(
     for name, table in tables.items():
         looked_at = [check for check in checks if check.looks_at == name]
         needed = sorted(set().union(*(check.columns for check in looked_at)))
-        suite = context.suites.add(_suite(name, looked_at))
+        suite = context.suites.add(_suite(name, looked_at, counted))
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all rows")
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         checkpoint = _checkpoint(context.validation_definitions.add(definition))
@@ -144,7 +171,7 @@ def harmless(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _suite(name: str, checks: Sequence[Check]) -> Any:
+def _suite(name: str, checks: Sequence[Check], counted: Mapping[str, Counted]) -> Any:
     import great_expectations as gx
 
     return gx.ExpectationSuite(
@@ -153,11 +180,20 @@ def _suite(name: str, checks: Sequence[Check]) -> Any:
             getattr(gx.expectations, check.kind)(
                 **check.arguments,
                 severity=check.severity,
-                notes=check.description.translate(IN_FULL_WIDTH),
+                notes=_notes(check, counted.get(check.key)).translate(IN_FULL_WIDTH),
                 meta={"name": check.name},
             )
             for check in checks
         ],
+    )
+
+
+def _notes(check: Check, counted: Counted | None) -> str:
+    if counted is None:
+        return check.description
+    return (
+        f"{check.description}; of all {counted.rows:,} rows, {counted.unexpected:,} break it: this "
+        "page shows a sample of the rows, and the first that break it"
     )
 
 
@@ -206,6 +242,22 @@ def _finding(check: Check, result: Any, table: pl.DataFrame) -> Finding:
     )
 
 
+def _counted_finding(check: Check, counted: Counted, table: pl.DataFrame) -> Finding:
+    """Judge as Great Expectations does, by what all rows say."""
+    share = counted.unexpected / counted.rows if counted.rows else 0.0
+    shown = [name for name in SHOWN if name in table.columns]
+    return Finding(
+        table=check.table,
+        expectation=check.name,
+        severity=check.severity,
+        success=share <= counted.share_allowed,
+        unexpected=counted.unexpected,
+        examples=[_shown(table.select(shown).row(row, named=True)) for row in counted.first],
+        observed=round(100 * share, 6),
+        description=check.description,
+    )
+
+
 def _shown(row: dict[str, Any]) -> dict[str, object]:
     return {name: _brief(value) for name, value in row.items()}
 
@@ -221,4 +273,6 @@ def _brief(value: object) -> object:
 def _plain(observed: Any) -> str | float | None:
     if observed is None or isinstance(observed, str):
         return observed
-    return ", ".join(map(str, observed)) if isinstance(observed, list) else round(observed, 6)
+    if isinstance(observed, list):
+        return ", ".join(map(str, observed))
+    return int(observed) if observed == int(observed) else round(float(observed), 6)

@@ -5,6 +5,7 @@ Great Expectations has no polars, so what a check needs is computed in polars fi
 fill its Data Docs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, floor
 
@@ -51,6 +52,11 @@ class Check:
     """Name of the frame looked at where that is not ``table`` itself."""
 
     @property
+    def key(self) -> str:
+        """Name of the check among those of all tables."""
+        return f"{self.table}.{self.name}"
+
+    @property
     def looks_at(self) -> str:
         """Name of the frame that the expectation runs on."""
         return self.frame or self.table
@@ -75,11 +81,8 @@ def observed(
     """
     if limits.script is not None:
         check_script(limits.script)
-    frames = {
-        "curated schema": schema_facts(curated.schema, CURATED),
-        "rejected schema": schema_facts(rejected.schema, REJECTED),
-    }
-    if all(frame["found"].equals(frame["wanted"]) for frame in frames.values()):
+    frames = whole_frames(curated.schema, rejected.schema, kept=len(curated))
+    if well_formed(frames):
         frames |= {
             "curated": curated_facts(
                 curated,
@@ -90,6 +93,21 @@ def observed(
             "rejected": rejected_facts(rejected, curated),
         }
     return frames
+
+
+def whole_frames(curated: pl.Schema, rejected: pl.Schema, *, kept: int) -> dict[str, pl.DataFrame]:
+    """Return the frames that say something of the tables as such, and nothing of their rows."""
+    return {
+        "curated schema": schema_facts(curated, CURATED),
+        "rejected schema": schema_facts(rejected, REJECTED),
+        "curated rows": pl.DataFrame({"rows": [kept]}),
+    }
+
+
+def well_formed(frames: Mapping[str, pl.DataFrame]) -> bool:
+    """Return whether both tables have the columns they should."""
+    schemas = (frames["curated schema"], frames["rejected schema"])
+    return all(schema["found"].equals(schema["wanted"]) for schema in schemas)
 
 
 def checks(limits: Limits, *, rows: int) -> list[Check]:
@@ -259,5 +277,7 @@ def _seldom(column: str, mostly: float, description: str) -> Check:
 
 
 def _kept_share(name: str, severity: str, description: str, bounds: dict[str, object]) -> Check:
-    kind = "ExpectTableRowCountToBeBetween"
-    return Check("curated", name, severity, kind, description, bounds)
+    # Of a frame that holds the number: what is shown of the table itself may be a sample.
+    kind, frame = "ExpectColumnMaxToBeBetween", "curated rows"
+    arguments = {"column": "rows", **bounds}
+    return Check("curated", name, severity, kind, description, arguments, frame=frame)

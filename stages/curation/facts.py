@@ -27,6 +27,16 @@ def curated_facts(
     curated: pl.DataFrame, *, gamma: float, triplets_per_premise: int, script: str | None
 ) -> pl.DataFrame:
     """Return CURATED with the columns that its expectations name besides its own."""
+    crowded = pl.int_range(pl.len()).over("id") >= triplets_per_premise
+    return curated.with_columns(
+        **row_facts(gamma=gamma, script=script),
+        repeated_elsewhere=_repeated_elsewhere(curated).fill_null(value=False),
+        too_many_samples=crowded.fill_null(value=False),
+    )
+
+
+def row_facts(*, gamma: float, script: str | None) -> dict[str, pl.Expr]:
+    """Return, over CURATED, what can be said of a row without looking at the others, by name."""
     a, b = pl.col("entailment_score"), pl.col("contradiction_score")
     facts = {
         "scores_finite": a.is_finite() & b.is_finite(),
@@ -34,15 +44,13 @@ def curated_facts(
         "repeats_itself": repeats_itself_expression(),
         "prompt_leftover": leftover_expression(),
         "steers_judge": steers_judge_expression() & ~leftover_expression(),
-        "repeated_elsewhere": _repeated_elsewhere(curated),
         "other_script": _other_script(script),
-        "too_many_samples": pl.int_range(pl.len()).over("id") >= triplets_per_premise,
     }
-    return curated.with_columns(
-        NAME.alias("name"),
-        (b + gamma - TOLERANCE).alias("contradiction_score_plus_gamma"),
-        *(fact.fill_null(value=False).alias(name) for name, fact in facts.items()),
-    )
+    return {
+        "name": NAME,
+        "contradiction_score_plus_gamma": b + gamma - TOLERANCE,
+        **{name: fact.fill_null(value=False) for name, fact in facts.items()},
+    }
 
 
 def rejected_facts(rejected: pl.DataFrame, curated: pl.DataFrame) -> pl.DataFrame:

@@ -1,11 +1,11 @@
 """What is wrong with a triplet's text, whatever its scores."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
-from stages.curation.steering import CHAT_MARK, steers_judge_expression
+from stages.curation.steering import CHAT_MARK, one_of, steers_judge_expression
 
 WRITTEN = ("entailment", "contradiction")
 
@@ -86,6 +86,8 @@ LEFTOVERS = {
     "line break": Leftover(r"\S\s*[\r\n\x{0B}\x{0C}\x{2028}\x{2029}]+\s*\S"),
 }
 
+ANY_LEFTOVER = one_of(kind.pattern for kind in LEFTOVERS.values())
+
 
 def flaw_expression() -> pl.Expr:
     """Return, over TRIPLETS columns, the name of a row's first flaw; null for a usable row."""
@@ -102,10 +104,23 @@ def flaw_expression() -> pl.Expr:
 
 def leftover_expression() -> pl.Expr:
     """Return whether an answer holds a trace of prompt or chat that its premise does not excuse."""
-    return pl.any_horizontal(
-        _matched(kind.pattern, WRITTEN) & ~_matched(kind.excuse or kind.pattern, ("premise",))
-        for kind in LEFTOVERS.values()
+    return pl.map_batches(
+        ["premise", *WRITTEN], _leftover, return_dtype=pl.Boolean, is_elementwise=True
     )
+
+
+def _leftover(texts: Sequence[pl.Series]) -> pl.Series:
+    """Look for all traces at once, and for each of them, and its excuse, only where one is."""
+    rows = pl.DataFrame(dict(zip(("premise", *WRITTEN), texts, strict=True)))
+    places = rows.select(_matched(ANY_LEFTOVER, WRITTEN)).to_series().arg_true()
+    found = rows[places].select(
+        pl.any_horizontal(
+            _matched(kind.pattern, WRITTEN) & ~_matched(kind.excuse or kind.pattern, ("premise",))
+            for kind in LEFTOVERS.values()
+        )
+    )
+    nowhere = pl.repeat(value=False, n=len(rows), dtype=pl.Boolean, eager=True)
+    return nowhere.scatter(places, found.to_series())
 
 
 def copies_premise_expression() -> pl.Expr:

@@ -1,11 +1,15 @@
 """Stage 2 of MultiCSR (section 3.2): which scored triplets are good enough to train on."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
-from stages.curation.flaws import flaw_expression
+from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.steering import TEXTS
 
 TOLERANCE = 1e-9
 """Scores such as 3.3 and 2.3 are not a full 1.0 apart in binary; all rules allow for that."""
+GAP = pl.col("entailment_score") - pl.col("contradiction_score")
 SWAPPED = ("", "_instruction", "_finished", "_score", "_answer")
 REASONS = (
     "empty",
@@ -21,6 +25,15 @@ REASONS = (
     "outdone",
 )
 """Every reason a triplet may be rejected for; the first that holds is given."""
+
+
+JUDGED = (
+    "id",
+    "sample",
+    *TEXTS,
+    *(f"{name}{part}" for part in ("_finished", "_score") for name in WRITTEN),
+)
+"""Columns of SCORED that the rules look at."""
 
 
 def judged(
@@ -50,7 +63,54 @@ def judged(
     Returns:
         As many rows in the same order.
     """
-    table = _swapped(scored) if swap_reversed else scored
+    table = swapped(scored) if swap_reversed else scored
+    reasons = reasons_of(
+        [table],
+        alpha=alpha,
+        beta=beta,
+        gamma=gamma,
+        triplets_per_premise=triplets_per_premise,
+    )
+    return table.with_columns(reason=reasons.cast(pl.String))
+
+
+def reasons_of(
+    parts: Iterable[pl.DataFrame],
+    *,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    triplets_per_premise: int,
+) -> pl.Series:
+    """Return what :func:`judged` says of a table that comes in parts, a byte a row.
+
+    Args:
+        parts: Rows of SCORED in order, of which JUDGED is enough, already swapped where they are to
+            be.
+        alpha: As there, like the rest.
+        beta: As there.
+        gamma: As there.
+        triplets_per_premise: As there.
+
+    Returns:
+        ``reason``, an Enum, for all rows.
+    """
+    reason = _first_reason(alpha=alpha, beta=beta, gamma=gamma).cast(pl.Enum(REASONS))
+    found = [pl.Series("reason", [], pl.Enum(REASONS))]
+    passed = []
+    for part in parts:
+        columns = part.lazy().select("id", "sample", gap=GAP, reason=reason)
+        rows = columns.collect().with_row_index("row", offset=sum(map(len, found)))
+        found.append(rows["reason"])
+        passed.append(rows.filter(pl.col("reason").is_null()).drop("reason"))
+    reasons = pl.concat(found)
+    if not passed:
+        return reasons
+    outdone = _outdone(pl.concat(passed), triplets_per_premise)
+    return reasons.scatter(outdone, pl.Series(["outdone"], dtype=pl.Enum(REASONS)))
+
+
+def _first_reason(*, alpha: float, beta: float, gamma: float) -> pl.Expr:
     a, b = pl.col("entailment_score"), pl.col("contradiction_score")
     broken_rules = {
         "score_unreadable": ~(a.is_finite() & b.is_finite()).fill_null(value=False),
@@ -59,27 +119,23 @@ def judged(
         "gap_too_small": a < b + gamma - TOLERANCE,
     }
     verdicts = (pl.when(broken).then(pl.lit(name)) for name, broken in broken_rules.items())
-    table = table.with_columns(reason=pl.coalesce(flaw_expression(), *verdicts))
-    return _best_of_each_premise(table, triplets_per_premise)
+    return pl.coalesce(flaw_expression(), *verdicts)
 
 
-def _best_of_each_premise(table: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Give the reason ``outdone`` to all but the ``count`` widest gaps of those that pass."""
-    rows = table.with_row_index("row")
-    gap = pl.col("entailment_score") - pl.col("contradiction_score")
-    passed = rows.filter(pl.col("reason").is_null()).sort(-gap, "sample", "row")
-    best = passed.group_by("id", maintain_order=True).head(count)["row"]
-    outdone = pl.col("reason").is_null() & ~pl.col("row").is_in(best.implode())
-    reason = pl.when(outdone).then(pl.lit("outdone")).otherwise(pl.col("reason"))
-    return rows.with_columns(reason=reason).drop("row")
+def _outdone(passed: pl.DataFrame, count: int) -> pl.Series:
+    """Return, of rows that pass, ``row`` of all but the ``count`` widest gaps of each premise."""
+    crowded = passed.filter(pl.len().over("id") > count)
+    order = crowded.sort(-pl.col("gap"), "sample", "row")
+    return order.filter(pl.int_range(pl.len()).over("id") >= count)["row"].sort()
 
 
-def _swapped(scored: pl.DataFrame) -> pl.DataFrame:
-    """Exchange the two hypotheses, with all that belongs to them, where b > a."""
+def swapped(scored: pl.DataFrame) -> pl.DataFrame:
+    """Exchange the two hypotheses, with all that is there of them, where b > a."""
     a, b = pl.col("entailment_score"), pl.col("contradiction_score")
     # Polars orders NaN above every number, but a score that is none is not greater.
     reversed_ = a.is_finite() & b.is_finite() & (b > a)
-    pairs = [(f"entailment{part}", f"contradiction{part}") for part in SWAPPED]
+    named = [(f"entailment{part}", f"contradiction{part}") for part in SWAPPED]
+    pairs = [pair for pair in named if pair[0] in scored.columns]
     return scored.with_columns(
         pl.when(reversed_).then(pl.col(other)).otherwise(pl.col(own)).alias(own)
         for pair in pairs

@@ -5,6 +5,8 @@ A sentence file comes from anywhere, and what stands in a sentence stands in the
 reports/EXPERIMENTS.md; triplets that hold one are not asked about.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 TEXTS = ("premise", "entailment", "contradiction")
@@ -71,10 +73,16 @@ STEERING = {
 """What each finds is no way to speak about anything but the judging."""
 
 
+def one_of(patterns: Iterable[str]) -> str:
+    """Return a pattern that matches where any does: looked for in a fourth of the time of all."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
+
+
+ANY_STEERING = one_of(STEERING.values())
+
+
 def steers_judge_expression() -> pl.Expr:
     """Return whether a text of a triplet, its premise included, talks to the judge."""
     return pl.any_horizontal(
-        pl.col(name).str.contains(pattern).fill_null(value=False)
-        for name in TEXTS
-        for pattern in STEERING.values()
+        pl.col(name).str.contains(ANY_STEERING).fill_null(value=False) for name in TEXTS
     )

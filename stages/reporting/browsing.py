@@ -13,10 +13,13 @@ from stages.reporting.wording import PLACEHOLDER, number, plain, readable, reaso
 MOST_BYTES = 5_000_000
 """Of all triplets together as they stand in the page, which has to stay under 10 MB."""
 TEXT_CHARACTERS = 400
+LEAST_BYTES = 20
+"""Of a triplet, with nothing but empty texts."""
 FIRST_ROWS = 9
 """Triplets that are there before, or without, any search; also those of a page of results."""
 KEPT = "kept"
 TEXTS = ("premise", "entailment", "contradiction")
+COLUMNS = ("id", "sample", "reason", *TEXTS, "entailment_score", "contradiction_score")
 # What could end the element that holds the data, or begin another one in it.
 HARMLESS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -62,26 +65,20 @@ class Browsable:
     data: str
 
 
-def browsable(
-    kept: pl.DataFrame | None, rejected: pl.DataFrame | None, *, most_bytes: int = MOST_BYTES
-) -> Browsable | None:
+def browsable(parts: Iterable[pl.DataFrame], *, most_bytes: int = MOST_BYTES) -> Browsable | None:
     """Bring triplets into the form the page searches; None when there are none.
 
     When not all fit, those with the least ids are taken: an id is a digest of its sentence, so this
     is a fair sample, and the same one every time.
 
     Args:
-        kept: CURATED.
-        rejected: REJECTED.
+        parts: Rows of COLUMNS, of which only those that may fit are kept in memory.
         most_bytes: Most bytes of ``data``.
     """
-    tables = [] if kept is None else [kept.with_columns(reason=pl.lit(KEPT))]
-    tables += [] if rejected is None else [rejected]
-    columns = ["id", "sample", "reason", *TEXTS, "entailment_score", "contradiction_score"]
-    rows = pl.concat([table.select(columns) for table in tables]) if tables else pl.DataFrame()
-    if rows.is_empty():
+    rows, total = _least(parts, most_bytes // LEAST_BYTES)
+    if not total:
         return None
-    shown = _fitting(rows.sort("id", "sample").iter_rows(named=True), most_bytes=most_bytes)
+    shown = _fitting(rows.iter_rows(named=True), most_bytes=most_bytes)
     names = [KEPT, *(name for name, _ in Counter(row.fate for row in shown).most_common())]
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
     counts = Counter(row.fate for row in shown)
@@ -95,10 +92,25 @@ def browsable(
     return Browsable(
         first=tuple(shown[:FIRST_ROWS]),
         fates=fates,
-        total=len(rows),
+        total=total,
         shown=len(shown),
         data=_written(data),
     )
+
+
+def _least(parts: Iterable[pl.DataFrame], most: int) -> tuple[pl.DataFrame, int]:
+    """Return, in order, the ``most`` rows with the least ids, and the number of all rows."""
+    least, total = pl.DataFrame(), 0
+    for part in parts:
+        total += len(part)
+        rows = part.select(COLUMNS)
+        if len(least) == most:
+            rows = rows.filter((pl.col("id") <= least["id"][-1]).fill_null(value=True))
+        both = pl.concat([least, rows]) if len(least) else rows
+        least = both.sort("id", "sample", maintain_order=True).head(most)
+        # Copied by Arrow: else the few rows would keep the memory of all texts.
+        least = pl.DataFrame(least.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return least, total
 
 
 def _fitting(rows: Iterable[Mapping[str, Any]], *, most_bytes: int) -> list[Triplet]:

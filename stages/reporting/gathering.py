@@ -1,11 +1,13 @@
 """Collect what a run left behind. Whatever is not there is None, and the report says so."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import polars as pl
 
 from stages.errors import PipelineError
+from stages.reporting.browsing import COLUMNS, KEPT, Browsable, browsable
 from stages.reporting.evaluation_records import Evaluation, Hardest
 from stages.reporting.experiments import Experiment, read_experiments
 from stages.reporting.records import (
@@ -18,9 +20,19 @@ from stages.reporting.records import (
     read_curve,
     read_record,
 )
-from stages.reporting.sampling import evenly_by_reason, sample_rows
+from stages.reporting.sampling import drawn_rows, evenly_by_reason
 from stages.reporting.space_records import Space
-from stages.tables import CURATED, REJECTED, SCORED, SENTENCES, TRIPLETS, Schema, read_table
+from stages.tables import (
+    CURATED,
+    REJECTED,
+    SCORED,
+    SENTENCES,
+    TRIPLETS,
+    Schema,
+    count_rows,
+    rows_at,
+    table_batches,
+)
 
 STAGE_ORDER = (
     "fetch",
@@ -46,8 +58,7 @@ class Findings:
             kept (null when curation has not run).
         kept: The sampled kept triplets.
         rejected: The sampled rejected triplets, with their reason.
-        curated: All kept triplets.
-        rejections: All rejected triplets.
+        browsable: The triplets that the page can search.
         quality: The data checks.
         evaluation: Base against trained encoder.
         hardest: The sentences behind the greatest errors.
@@ -66,8 +77,7 @@ class Findings:
     scores: pl.DataFrame | None = None
     kept: pl.DataFrame | None = None
     rejected: pl.DataFrame | None = None
-    curated: pl.DataFrame | None = None
-    rejections: pl.DataFrame | None = None
+    browsable: Browsable | None = None
     quality: Quality | None = None
     evaluation: Evaluation | None = None
     hardest: Hardest | None = None
@@ -99,17 +109,15 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
         PipelineError: When nothing is there at all, or a file that is there cannot be read.
     """
     data, reports = folder / "data", folder / "reports"
-    curated = _table(data / "curated.parquet", CURATED)
-    rejected = _table(data / "rejected.parquet", REJECTED)
+    curated, rejected = data / "curated.parquet", data / "rejected.parquet"
     findings = Findings(
         sentences=_rows(data / "sentences.parquet", SENTENCES),
         triplets=_rows(data / "triplets.parquet", TRIPLETS),
         curation=read_record(reports / "curation.json", Curation),
         scores=_scores(data / "scored.parquet", curated=curated, rejected=rejected),
-        kept=None if curated is None else sample_rows(curated, samples, seed=seed),
-        rejected=None if rejected is None else evenly_by_reason(rejected, samples, seed=seed),
-        curated=curated,
-        rejections=rejected,
+        kept=_kept(curated, samples, seed=seed),
+        rejected=_rejected(rejected, samples, seed=seed),
+        browsable=browsable(_triplets(curated, rejected)),
         quality=read_record(reports / "quality.json", Quality),
         evaluation=read_record(reports / "evaluation.json", Evaluation),
         hardest=read_record(reports / "hardest.json", Hardest),
@@ -129,28 +137,57 @@ def gather(folder: Path, *, samples: int, seed: int) -> Findings:
     return findings
 
 
-def _table(path: Path, schema: Schema) -> pl.DataFrame | None:
-    return read_table(path, schema) if path.is_file() else None
-
-
 def _rows(path: Path, schema: Schema) -> int | None:
-    table = _table(path, schema)
-    return None if table is None else len(table)
+    return count_rows(path, schema) if path.is_file() else None
 
 
-def _scores(
-    scored: Path, *, curated: pl.DataFrame | None, rejected: pl.DataFrame | None
-) -> pl.DataFrame | None:
-    columns = ["entailment_score", "contradiction_score"]
-    if curated is not None and rejected is not None:
+def _kept(curated: Path, samples: int, *, seed: int) -> pl.DataFrame | None:
+    rows = _rows(curated, CURATED)
+    if rows is None:
+        return None
+    return rows_at(curated, CURATED, drawn_rows(rows, samples, seed=seed))
+
+
+def _rejected(rejected: Path, samples: int, *, seed: int) -> pl.DataFrame | None:
+    if not rejected.is_file():
+        return None
+    reasons = _columns(rejected, REJECTED, pl.col("reason").cast(pl.Categorical))["reason"]
+    drawn = evenly_by_reason(reasons, samples, seed=seed)
+    table = rows_at(rejected, REJECTED, drawn)
+    order = {row: place for place, row in enumerate(sorted(drawn))}
+    return table[[order[row] for row in drawn]]
+
+
+def _triplets(curated: Path, rejected: Path) -> Iterator[pl.DataFrame]:
+    if curated.is_file():
+        for part in table_batches(curated, CURATED, columns=COLUMNS):
+            yield part.with_columns(reason=pl.lit(KEPT))
+    if rejected.is_file():
+        yield from table_batches(rejected, REJECTED, columns=COLUMNS)
+
+
+def _scores(scored: Path, *, curated: Path, rejected: Path) -> pl.DataFrame | None:
+    """Return both scores and what became of the row: 17 bytes a row of the tables."""
+    columns = [pl.col("entailment_score"), pl.col("contradiction_score")]
+    if curated.is_file() and rejected.is_file():
         return pl.concat(
             [
-                curated.select(*columns, kept=pl.lit(value=True)),
-                rejected.select(*columns, kept=pl.lit(value=False)),
+                _columns(curated, CURATED, *columns, pl.lit(value=True).alias("kept")),
+                _columns(rejected, REJECTED, *columns, pl.lit(value=False).alias("kept")),
             ]
         )
-    table = _table(scored, SCORED)
-    return None if table is None else table.select(*columns, kept=pl.lit(None, pl.Boolean))
+    if not scored.is_file():
+        return None
+    return _columns(scored, SCORED, *columns, pl.lit(None, pl.Boolean).alias("kept"))
+
+
+def _columns(path: Path, schema: Schema, *wanted: pl.Expr) -> pl.DataFrame:
+    """Read what ``wanted`` makes of a table, some rows of it at a time."""
+    names = {name for expression in wanted for name in expression.meta.root_names()}
+    parts = table_batches(path, schema, columns=names)
+    return pl.concat(
+        [pl.DataFrame(schema=schema).select(wanted), *(part.select(wanted) for part in parts)]
+    )
 
 
 def _timings(folder: Path) -> tuple[Timing, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stages.reporting import browsing, figures, overview, space, wording
+from stages.reporting import figures, overview, space, wording
 from stages.reporting.gathering import Findings
 from stages.reporting.revisions import Revisions
 
@@ -93,7 +93,7 @@ def render_page(
             revisions=revisions,
             headline=wording.headline(findings.evaluation),
             leading=wording.leading(findings.evaluation),
-            browsable=browsing.browsable(findings.curated, findings.rejections),
+            browsable=findings.browsable,
             error_links=_error_links(findings),
             drawn_space=space.drawn_space(findings.space, findings.evaluation, dev=settings.dev),
             effort=overview.effort(findings),

@@ -50,9 +50,22 @@ class Expectation(Record):
 
 
 class Quality(Record):
-    """reports/quality.json: every data check and how it ended."""
+    """reports/quality.json: every data check and how it ended.
+
+    Args:
+        expectations: The checks.
+        checked: Rows of each table.
+        shown: Of these, the rows that Data Docs show.
+    """
 
     expectations: list[Expectation]
+    checked: dict[str, int] = {}
+    shown: dict[str, int] = {}
+
+    @property
+    def sampled(self) -> bool:
+        """Whether Data Docs show a sample; the counts are of all rows in any case."""
+        return any(rows < self.checked.get(table, 0) for table, rows in self.shown.items())
 
 
 class TrainingSummary(Record):

@@ -1,38 +1,42 @@
 """Which triplets the report shows: drawn by a seed, so that equal tables give equal pages."""
 
 import random
+from collections.abc import Sequence
 
 import polars as pl
 
 
-def sample_rows(table: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
-    """Draw ``count`` rows without repetition (all when there are fewer), in the table's order.
+def drawn_rows(rows: int, count: int, *, seed: int) -> list[int]:
+    """Draw ``count`` of ``rows`` numbers without repetition (all when there are fewer), in order.
 
     Python's generator is used rather than polars' own: its draws are the same in every version.
     """
-    return table[sorted(_shuffled(range(len(table)), seed=seed)[:count])]
+    return sorted(_drawn(range(rows), count, seed=seed))
 
 
-def evenly_by_reason(rejected: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
-    """Draw ``count`` rows by turns from each ``reason``, the most frequent reason first.
+def evenly_by_reason(reasons: pl.Series, count: int, *, seed: int) -> list[int]:
+    """Draw ``count`` row numbers by turns from each reason, the most frequent reason first.
 
     Rare reasons are thus seen beside the common ones. Rows of one reason stand together.
+
+    Args:
+        reasons: Of each row.
+        count: Rows drawn, all when there are fewer.
+        seed: Of the draw.
     """
-    reasons = rejected["reason"].value_counts().sort(["count", "reason"], descending=[True, False])
-    piles = [
-        _shuffled((rejected["reason"] == reason).arg_true().to_list(), seed=seed)
-        for reason in reasons["reason"].drop_nulls()
-    ]
+    counted = reasons.drop_nulls().cast(pl.String).value_counts()
+    named = counted.sort(["count", reasons.name], descending=[True, False])[reasons.name]
     turns = [
         (place, pile_number, row)
-        for pile_number, pile in enumerate(piles)
-        for place, row in enumerate(pile[:count])
+        for pile_number, reason in enumerate(named)
+        for place, row in enumerate(
+            _drawn((reasons == reason).arg_true().to_numpy(), count, seed=seed)
+        )
     ]
     drawn = sorted(turns)[:count]
-    return rejected[[row for _, _, row in sorted(drawn, key=lambda turn: (turn[1], turn[2]))]]
+    return [int(row) for _, _, row in sorted(drawn, key=lambda turn: (turn[1], turn[2]))]
 
 
-def _shuffled(rows: range | list[int], *, seed: int) -> list[int]:
-    order = list(rows)
-    random.Random(seed).shuffle(order)  # noqa: S311 (a draw of examples, not a secret)
-    return order
+def _drawn(rows: Sequence[int], count: int, *, seed: int) -> list[int]:
+    places = random.Random(seed).sample(range(len(rows)), min(count, len(rows)))  # noqa: S311
+    return [rows[place] for place in places]

@@ -1,21 +1,33 @@
 """Cleaning keeps the distinct, usable sentences in order and accounts for every other row."""
 
 import random
+from dataclasses import dataclass
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.corpora.cleaning import Cleaned, Counts, clean
-from stages.corpora.normal_form import sentence_id
+from stages.corpora.cleaning import Cleaner, Counts
+from stages.corpora.normal_form import normalise, sentence_id
 from stages.tables import SENTENCES
 
 texts = st.lists(st.text(alphabet="ab e\u0301\u00e9\u200b\t", max_size=5), max_size=30)
 
 
-def cleaned(raw: list[str], *, max_characters: int = 400, limit: int | None = None) -> Cleaned:
-    """Clean a list of strings."""
-    return clean(pl.Series(raw, dtype=pl.String), max_characters=max_characters, limit=limit)
+@dataclass(frozen=True)
+class Cleaned:
+    sentences: pl.DataFrame
+    counts: Counts
+
+
+def cleaned(
+    raw: list[str], *, max_characters: int = 400, limit: int | None = None, part: int = 3
+) -> Cleaned:
+    """Clean a list of strings, ``part`` at a time."""
+    cleaner = Cleaner(max_characters=max_characters, limit=limit)
+    rows = pl.Series(raw, dtype=pl.String)
+    parts = [rows.slice(start, part) for start in range(0, max(1, len(raw)), part)]
+    return Cleaned(pl.concat([cleaner.clean(each) for each in parts]), cleaner.counts)
 
 
 def test_the_first_of_equal_sentences_stays_with_its_line() -> None:
@@ -82,9 +94,21 @@ def test_cleaning_what_is_clean_keeps_all_of_it(raw: list[str]) -> None:
     assert again.counts.kept == again.counts.read
 
 
-def test_progress_adds_up_to_all_rows() -> None:
-    done: list[int] = []
-    rows = pl.Series(map(str, range(250_000)))
-    clean(rows, max_characters=10, limit=None, advance=done.append)
-    assert sum(done) == 250_000
-    assert len(done) > 1
+@given(texts, st.integers(1, 40), st.none() | st.integers(1, 9))
+def test_parts_of_any_length_give_what_the_whole_gives(
+    raw: list[str], part: int, limit: int | None
+) -> None:
+    """Beside what polars finds distinct in the whole table."""
+    whole = cleaned(raw, max_characters=3, limit=limit, part=1000)
+    pieces = cleaned(raw, max_characters=3, limit=limit, part=part)
+    assert pieces.sentences.equals(whole.sentences)
+    assert pieces.counts == whole.counts
+    text = normalise(pl.Series("sentence", raw, dtype=pl.String))
+    rows = text.to_frame().with_row_index("line", offset=1)
+    usable = rows.filter(pl.col("sentence").str.len_chars().is_between(1, 3))
+    distinct = usable.unique("sentence", keep="first", maintain_order=True)
+    kept = distinct if limit is None else distinct.head(limit)
+    assert (
+        whole.sentences.select("sentence", "line").rows() == kept.select("sentence", "line").rows()
+    )
+    assert whole.counts.duplicates == len(usable) - len(distinct)

@@ -23,8 +23,15 @@ def tables(kept: int, rejected: int, *, reason: str = "unfinished") -> list[pl.D
     ]
 
 
+def parts(kept: pl.DataFrame | None, rejected: pl.DataFrame | None) -> list[pl.DataFrame]:
+    """Give both tables a few rows at a time."""
+    known = [] if kept is None else [kept.with_columns(reason=pl.lit(KEPT))]
+    known += [] if rejected is None else [rejected]
+    return [part for table in known for part in table.iter_slices(7)]
+
+
 def found(kept: pl.DataFrame | None, rejected: pl.DataFrame | None, **rest: int) -> Browsable:
-    result = browsable(kept, rejected, **rest)
+    result = browsable(parts(kept, rejected), **rest)
     assert result is not None
     return result
 
@@ -76,7 +83,6 @@ def test_hostile_texts_survive_as_they_are_but_for_what_cannot_be_shown() -> Non
 
 
 def test_without_any_triplet_there_is_nothing_to_search() -> None:
-    assert browsable(None, None) is None
-    kept, rejected = tables(0, 0)
-    assert browsable(kept, rejected) is None
+    assert browsable([]) is None
+    assert browsable(parts(*tables(0, 0))) is None
     assert found(tables(3, 0)[0], None).total == 3

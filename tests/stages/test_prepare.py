@@ -106,7 +106,7 @@ def test_faulty_input_writes_nothing(project: Path, changes: dict[str, Any], cau
         run(**changes)
     assert error.value.cause.startswith(cause)
     assert error.value.exit_code == 2
-    assert not (project / "out").exists()
+    assert not list((project / "out").glob("**/*"))
 
 
 def test_labelled_triplets_become_a_table_and_every_row_read_is_counted(project: Path) -> None:

@@ -21,6 +21,7 @@ BOUNDS = ValidateParams(
     duplicate_ratio_max=0.05,
     script="Latin",
     script_ratio_min=0.95,
+    sample_rows=1000,
 )
 
 
