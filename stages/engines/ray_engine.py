@@ -1,7 +1,7 @@
 """The engine ``ray``: Ray Data hands the shards that are missing to workers of a cluster.
 
 Each worker is an actor with its share of cores or GPUs that loads the model once. It has one shard
-at a time (back-pressure), and a shard whose worker is lost goes to another one, as Ray Data does it.
+at a time (back-pressure); Ray Data gives the shard of a lost worker to another one.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from stages.engines.digests import package_digest
@@ -68,15 +68,12 @@ class RayEngine:
         self._ending = ExitStack()
 
     def __enter__(self) -> "RayEngine":
-        """Connect.
+        """Look whether Ray is here; the cluster is called when it is first needed.
 
         Raises:
-            PipelineError: When Ray is not installed or the cluster does not answer.
+            PipelineError: When Ray is not installed.
         """
-        ray = imported()
-        with self._ending as ending:
-            ending.enter_context(connected(ray, self._address, workers=self._workers))
-            self._ending = ending.pop_all()
+        imported()
         return self
 
     def __exit__(
@@ -97,7 +94,7 @@ class RayEngine:
         Raises:
             PipelineError: When no worker comes, or it has other code.
         """
-        ray = imported()
+        ray = self._ray
         look = ray.remote(**self._resources())(look_around).remote(self._place)
         seconds = SECONDS_TO_COME[self._address is None]
         log.debug("ray: waiting for a worker")
@@ -150,8 +147,19 @@ class RayEngine:
                 log.info("ray: %s", told(self.throughput.workers()))
             yield reply.number, reply.data
 
-    def _replies(self, rows: list[dict[str, object]], job: tuple[Any, ...]) -> Iterator[Reply]:
+    @cached_property
+    def _ray(self) -> ModuleType:
+        """Ray, connected until the end.
+
+        Raises:
+            PipelineError: When the cluster does not answer.
+        """
         ray = imported()
+        self._ending.enter_context(connected(ray, self._address, workers=self._workers))
+        return ray
+
+    def _replies(self, rows: list[dict[str, object]], job: tuple[Any, ...]) -> Iterator[Reply]:
+        ray = self._ray
         with translated(ray):
             if not str(self._address).startswith("ray://"):
                 yield from Dispatch(rows, *job).replies

@@ -110,8 +110,8 @@ class RayWorker:
 def _attempt(run: str, number: int) -> Iterator[None]:
     """Count, on this node, the workers that began a shard and never ended it.
 
-    Ray hands the shard of a lost worker to another one, again and again; one that ends every worker,
-    for want of memory say, would go round for ever.
+    Ray hands the shard of a lost worker to another one, again and again; one that ends every
+    worker, for want of memory say, would go round for ever.
     """
     file = Path(tempfile.gettempdir()) / f"multicsr-{run}" / str(number)
     file.parent.mkdir(parents=True, exist_ok=True)
