@@ -20,6 +20,13 @@ from tests.language_models.conftest import llama, tokenizer
 __all__ = ["llama", "tokenizer"]
 
 CPUS = 4
+CLUSTER = [
+    pytest.mark.cluster,
+    # Ray 2.60 warns about itself, and leaves sockets to the interpreter.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 SECONDS_TO_START = 120.0
 SHORT = os.environ.get("FAULTS") == "short"
 

@@ -11,13 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
-import pytest
 
 from stages.engines.ray_engine import RayEngine
-from tests.cluster.conftest import Head, kills_wanted
+from tests.cluster.conftest import CLUSTER, Head, kills_wanted
 from tests.cluster.working import SQUARES, asked, squared
 
-pytestmark = pytest.mark.cluster
+pytestmark = CLUSTER
 
 WORKERS = 2
 SECONDS_EACH = 0.2

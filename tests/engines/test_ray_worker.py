@@ -1,4 +1,4 @@
-"""What a worker of a cluster looks at before it works, and what it answers; no cluster is needed."""
+"""What a worker looks at before it works, and what it answers; no cluster is needed for that."""
 
 import pickle
 import sys
@@ -41,6 +41,7 @@ class Shouting:
     def __call__(self, order: Order, advance: Callable[[int], None]) -> bytes:
         if self.error is not None:
             raise self.error
+        advance(len(order.rows))
         return "".join(order.rows["text"]).upper().encode()
 
 
