@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-slow test-models test-browser faults lint types bench check clean lock
+.PHONY: help repro test test-slow test-models test-browser test-cluster faults lint types bench check clean lock
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched 
 
 test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser --numprocesses auto --dist loadfile
+
+test-cluster: $(READY)  ## Run a Ray cluster here and kill parts of it; FAULTS=short is a little of it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster --durations 8
 
 faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short is a little of it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults -k '$(ONLY)' --durations 8

@@ -3,8 +3,10 @@
 Imports stand inside the functions, so that `--help` answers at once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +14,11 @@ from cli.console import progress
 from cli.options import PARAMS, ParamsFile, TimingFile, WorkFolder, work_folder
 from cli.ray_training import ClusterAddress, Launcher, LauncherName, Workers, train_under_ray
 from cli.report_command import report
-from cli.timing import timed
+from cli.timing import Cost, timed
+
+if TYPE_CHECKING:
+    from stages.engines.protocol import Engine
+    from stages.params import EngineParams
 
 
 def _read(text: str) -> Any:
@@ -21,6 +27,16 @@ def _read(text: str) -> Any:
 
 def _write(text: str) -> Any:
     return typer.Option(metavar="PATH", help=text, rich_help_panel="Writes")
+
+
+@contextmanager
+def _engine(params: "EngineParams", cost: Cost) -> Iterator["Engine"]:
+    """Give the engine of params.yaml, and note what its workers have done."""
+    from stages.engines.choosing import engine_of
+
+    with engine_of(**params.model_dump()) as engine:
+        yield engine
+        cost.workers = engine.throughput.records()
 
 
 DATA, MODELS, REPORTS = Path("data"), Path("models"), Path("reports")
@@ -142,23 +158,25 @@ def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
       multicsr generate
       dvc exp run -S generate.omega=0        [dim]without contrast[/]
     """
-    with timed("generate", timing):
+    with timed("generate", timing) as cost:
         from stages import generate as stage
         from stages.params import load_params
 
         chosen = load_params(params)
-        stage.run(
-            chosen.generate,
-            server=chosen.server,
-            sentences=sentences,
-            labelled=labelled,
-            llm=llm,
-            guide=guide,
-            triplets=triplets,
-            metrics=metrics,
-            work=work_folder(work),
-            progress=progress,
-        )
+        with _engine(chosen.engine, cost) as engine:
+            stage.run(
+                chosen.generate,
+                server=chosen.server,
+                sentences=sentences,
+                labelled=labelled,
+                llm=llm,
+                guide=guide,
+                triplets=triplets,
+                metrics=metrics,
+                work=work_folder(work),
+                progress=progress,
+                engine=engine,
+            )
 
 
 def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
@@ -190,24 +208,26 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
       dvc exp run -S score.method=expectation
       dvc exp run -S 'score.judges=[llm,encoder]' -S score.combine=all
     """
-    with timed("score", timing):
+    with timed("score", timing) as cost:
         from stages import score as stage
         from stages.params import load_params
 
         chosen = load_params(params)
-        stage.run(
-            chosen.score,
-            server=chosen.server,
-            triplets=triplets,
-            llm=llm,
-            guide=guide,
-            nli=nli,
-            scored=scored,
-            metrics=metrics,
-            calibration=calibration,
-            work=work_folder(work),
-            progress=progress,
-        )
+        with _engine(chosen.engine, cost) as engine:
+            stage.run(
+                chosen.score,
+                server=chosen.server,
+                triplets=triplets,
+                llm=llm,
+                guide=guide,
+                nli=nli,
+                scored=scored,
+                metrics=metrics,
+                calibration=calibration,
+                work=work_folder(work),
+                progress=progress,
+                engine=engine,
+            )
 
 
 def curate(
@@ -326,17 +346,19 @@ def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         "curation": curation,
         "origins": origins,
     }
-    with timed("train", timing):
+    with timed("train", timing) as cost:
         from stages.params import load_params
 
-        chosen = load_params(params).train
+        chosen = load_params(params)
+        place = work_folder(work)
         if launcher is Launcher.ray:
-            place = work_folder(work)
-            train_under_ray(params, paths, work=place, workers=workers, address=address)
+            cluster = address or chosen.engine.address
+            train_under_ray(params, paths, work=place, workers=workers, address=cluster)
             return
         from stages import train as stage
 
-        stage.run(chosen, **paths, work=work_folder(work), progress=progress)
+        with _engine(chosen.engine, cost) as engine:
+            stage.run(chosen.train, **paths, work=place, progress=progress, engine=engine)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files

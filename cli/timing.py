@@ -2,23 +2,34 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.machine import describe_machine, is_first_process, versions
 
 
+@dataclass
+class Cost:
+    """What the block of :func:`timed` may add to the record."""
+
+    workers: Sequence[Mapping[str, object]] = ()
+    """What each worker of the engine has done, where shards were made."""
+
+
 @contextmanager
-def timed(stage: str, path: Path | None) -> Iterator[None]:
+def timed(stage: str, path: Path | None) -> Iterator[Cost]:
     """Write seconds and peak memory of the block to ``path``, once it has ended well.
 
-    The seconds include importing what the stage needs. Without ``path``, and
-    in all but the first of processes that work together, nothing is written.
+    The seconds include importing what the stage needs; the memory is of this process, not of an
+    engine's workers. Without ``path``, and in all but the first of processes that work together,
+    nothing is written.
     """
     start = time.perf_counter()
-    yield
+    cost = Cost()
+    yield cost
     if path is None or not is_first_process():
         return
     from stages.tables import write_json
@@ -30,6 +41,7 @@ def timed(stage: str, path: Path | None) -> Iterator[None]:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe_machine(),
         "versions": versions(),
+        **({"workers": list(cost.workers)} if cost.workers else {}),
     }
     write_json(record, path)
 

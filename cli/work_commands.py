@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,7 +142,7 @@ def _entries(folder: Path, params: Path, stages: Sequence[str] | None) -> list[E
                 f"no work of a stage {name!r} is kept in {folder}{nearest(name, names)}",
                 remedy=f"there is work of: {', '.join(names)}.",
             )
-    today = Today(params.parent, _settings(params), _surroundings)
+    today = Today(params.parent, _settings(params), partial(_surroundings, params))
     wanted = [piece for piece in found if not stages or piece.stage in stages]
     return [Entry(piece, today.difference(piece)) for piece in wanted]
 
@@ -153,10 +154,16 @@ def _settings(params: Path) -> dict[str, object]:
     return dict(flatten(load_params(params).model_dump(mode="json", by_alias=True)))
 
 
-def _surroundings() -> dict[str, object]:
-    from stages.engines.hardware import surroundings
+def _surroundings(params: Path) -> dict[str, object]:
+    """Return what the engine of today computes with, as far as it can be said from here."""
+    from stages.engines.digests import library_versions
+    from stages.engines.hardware import hardware_here
+    from stages.params import load_params
 
-    return surroundings()
+    engine = load_params(params).engine
+    if engine.kind != "local":  # device and threads are a worker's
+        return dict(library_versions())
+    return hardware_here(threads=engine.cpus_per_worker).surroundings()
 
 
 def _chosen(

@@ -16,13 +16,15 @@ import polars as pl
 from stages.curation.closeness import closeness
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
+from stages.engines.local import LocalEngine
+from stages.engines.protocol import Engine
 from stages.engines.shards import Plan, run_in_shards
 from stages.errors import PipelineError
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
-from stages.language_models.loading import computed_with, load_language_model
+from stages.language_models.loading import computed_with, language_model_at
 from stages.language_models.prompts import PromptSet, load_prompts
 from stages.language_models.protocol import Decoding
-from stages.language_models.servers.account import accounted, usage_figures
+from stages.language_models.servers.account import accounted, asked_from_here, usage_figures
 from stages.language_models.servers.settings import Server
 from stages.language_models.triplet_writing import Demonstrations, TripletWriter
 from stages.params import GenerateParams, ServerParams
@@ -52,14 +54,18 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     metrics: Path,
     work: Path,
     progress: Progress = silent,
+    engine: Engine | None = None,
 ) -> None:
     """Write ``triplets`` for all ``sentences``, and count them in ``metrics``.
 
-    Finished shards under ``work`` are not redone.
+    Finished shards under ``work`` are not redone; ``engine`` makes the others.
     """
     table = read_table(sentences, SENTENCES)
     decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
-    model = load_language_model(llm, dtype=params.dtype, server=Server(**server.model_dump()))
+    engine = engine or LocalEngine()
+    model = language_model_at(
+        llm, engine.hardware, dtype=params.dtype, server=Server(**server.model_dump())
+    )
     prompts = load_prompts(params.prompts)
     shown = _demonstrations(params, table, labelled, guide, prompts, progress)
     writer = TripletWriter(
@@ -72,7 +78,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         labelled=shown,
     )
     models = digests_of(llm)
-    where = computed_with(model)
+    where = computed_with(model, engine.hardware)
     plan = Plan(
         stage="generate",
         facts={
@@ -93,9 +99,13 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             surroundings=where,
         ),
         output=triplets,
+        models=models,
     )
     with accounted(model, plan.folder(work, table), work=work):
-        result = run_in_shards(table, writer.write, plan, work=work, progress=progress)
+        maker = asked_from_here(model, engine)
+        result = run_in_shards(
+            table, writer.write, plan, work=work, progress=progress, engine=maker
+        )
     write_table(result, triplets)
     counts = _counts(result, shown)
     write_json({**counts, **closeness(result), **usage_figures(model)}, metrics)

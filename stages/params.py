@@ -19,6 +19,7 @@ from stages.errors import PipelineError
 Dtype = Literal["auto", "float32", "bfloat16"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
+EngineKind = Literal["local", "ray"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 JudgeName = Literal["llm", "encoder", "nli"]
 Objective = Literal["masked", "supervised", "unsupervised"]
@@ -114,6 +115,24 @@ class ServerParams(Section):
     """Price of a million tokens read, in any currency; the cost is in the stage's metrics."""
     price_per_million_completion_tokens: float = Field(ge=0)
     """Price of a million tokens written, in the same currency."""
+
+
+class EngineParams(Section):
+    """What makes the shards of generate, score and the guide's vectors; shapes no result.
+
+    So no stage of dvc.yaml lists it: a run may begin on one engine and end on another.
+    """
+
+    kind: EngineKind
+    """`local` is this process; `ray` is a Ray cluster (extra `multicsr[ray]`, docs/scale.md)."""
+    address: str | None = Field(min_length=1)
+    """`ray://HOST:PORT`, `HOST:PORT` or `auto`; null starts workers on this machine alone."""
+    workers: int = Field(ge=1)
+    """Most workers at once, each with the model in its memory; idle with `local`."""
+    cpus_per_worker: int | None = Field(ge=1)
+    """Cores, and threads, of a worker; null takes torch's number here. Shapes rounding on a CPU."""
+    gpus_per_worker: float = Field(ge=0)
+    """GPUs of a worker; a share, such as 0.5, where several use one. 0 computes on the CPU."""
 
 
 class PrepareParams(Section):
@@ -307,6 +326,7 @@ class Params(Section):
     """Name of the profile these values came from; only shown in reports."""
     models: ModelsParams
     server: ServerParams
+    engine: EngineParams
     prepare: PrepareParams
     generate: GenerateParams
     score: ScoreParams

@@ -21,6 +21,9 @@ from stages.tables import replacing
 
 log = logging.getLogger(__name__)
 
+SHAPING_NOTHING = "engine."
+"""How settings begin that no result depends on, so that no stage runs again for them."""
+
 
 def run(params: Params, *, folder: Path, report: Path, against: str | None = None) -> None:
     """Write the page ``report`` about the results found in the project ``folder``.
@@ -69,6 +72,7 @@ def _parameters(params: Params) -> tuple[Setting, ...]:
             meaning=field.description or "",
         )
         for key, field in settings()
+        if not key.startswith(SHAPING_NOTHING)
     )
 
 

@@ -10,6 +10,8 @@ already unusable (see ``stages.curation.flaws``) are not asked about; their scor
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +19,9 @@ import polars as pl
 from stages.curation.flaws import WRITTEN, flaw_expression
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
-from stages.engines.hardware import surroundings
+from stages.engines.hardware import Hardware
+from stages.engines.local import LocalEngine
+from stages.engines.protocol import Engine
 from stages.engines.shards import Plan, run_in_shards
 from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
@@ -25,7 +29,7 @@ from stages.judges.loading import Folders, load_judge
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
-from stages.language_models.servers.account import accounted, usage_figures
+from stages.language_models.servers.account import accounted, asked_from_here, usage_figures
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
@@ -72,26 +76,37 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     calibration: Path,
     work: Path,
     progress: Progress = silent,
+    engine: Engine | None = None,
 ) -> None:
     """Write ``scored``: all ``triplets`` with both similarities; ``metrics`` and ``calibration``.
 
-    Every judge's finished shards are kept on their own: another judge, or another way to combine
-    them, asks none of them again. Only one judge is in memory at a time.
+    ``engine`` makes the shards that are missing. Every judge's finished shards are kept on their
+    own: another judge, or another way to combine them, asks none of them again. Only one judge is
+    in memory at a time.
     """
     table = read_table(triplets, TRIPLETS)
     folders = Folders(llm=llm, encoder=guide, nli=nli)
     served = Server(**server.model_dump())
+    engine = engine or LocalEngine()
     opinions: dict[str, pl.DataFrame] = {}
     records: list[dict[str, object]] = []
     usage: dict[str, dict[str, float]] = {}
     for name in params.judges:
-        judge = load_judge(name, folders, method=params.method, dtype=params.dtype, server=served)
+        scorer = Scorer(name, folders, params.method, params.dtype, served, engine.hardware)
+        judge = scorer.judge
         files = digests_of(triplets, folders.of(name))
-        plan = _plan(judge, params, files=files, model=folders.of(name), output=scored)
-        opinions[name] = _opinion(judge, table, plan, work=work, progress=progress)
+        plan = _plan(
+            judge,
+            params,
+            files=files,
+            model=folders.of(name),
+            output=scored,
+            hardware=engine.hardware,
+        )
+        opinions[name] = _opinion(scorer, table, plan, work=work, progress=progress, engine=engine)
         records.append(record(judge))
         usage |= usage_figures(language_model_of(judge))
-        del judge
+        del judge, scorer
     result = combined(opinions, params.combine)
     write_table(result, scored)
     how_a, how_b = READINGS[params.combine]
@@ -105,12 +120,50 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     )
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """Scores triplets by one judge, which is loaded where it judges; see ``load_judge``."""
+
+    name: str
+    folders: Folders
+    method: str
+    dtype: str
+    server: Server
+    hardware: Hardware
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge."""
+        return load_judge(
+            self.name,
+            self.folders,
+            method=self.method,
+            dtype=self.dtype,
+            server=self.server,
+            hardware=self.hardware,
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what travels to another machine: everything but the loaded judge."""
+        return {name: value for name, value in vars(self).items() if name != "judge"}
+
+    def score(self, triplets: pl.DataFrame) -> pl.DataFrame:
+        """Return SCORED for a batch of TRIPLETS."""
+        return _scored(triplets, self.judge)
+
+
 def _plan(
-    judge: Judge, params: ScoreParams, *, files: Mapping[str, str], model: Path, output: Path
+    judge: Judge,
+    params: ScoreParams,
+    *,
+    files: Mapping[str, str],
+    model: Path,
+    output: Path,
+    hardware: Hardware,
 ) -> Plan:
     code = (*CODE[judge.name], *COMMON_CODE)
     asked = language_model_of(judge)
-    where = surroundings() if asked is None else computed_with(asked)
+    where = hardware.surroundings() if asked is None else computed_with(asked, hardware)
     told = MadeWith(settings=_settings(judge, params), files=files, code=code, surroundings=where)
     return Plan(
         stage="score",
@@ -127,6 +180,7 @@ def _plan(
         alike="premise",
         made_with=told,
         output=output,
+        models={model.as_posix(): files[model.as_posix()]},
     )
 
 
@@ -138,13 +192,19 @@ def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
 
 
 def _opinion(
-    judge: Judge, table: pl.DataFrame, plan: Plan, *, work: Path, progress: Progress
+    scorer: Scorer,
+    table: pl.DataFrame,
+    plan: Plan,
+    *,
+    work: Path,
+    progress: Progress,
+    engine: Engine,
 ) -> pl.DataFrame:
     """Return SCORED as this judge alone would have it."""
-    with accounted(language_model_of(judge), plan.folder(work, table), work=work):
-        return run_in_shards(
-            table, lambda batch: _scored(batch, judge), plan, work=work, progress=progress
-        )
+    model = language_model_of(scorer.judge)
+    with accounted(model, plan.folder(work, table), work=work):
+        maker = asked_from_here(model, engine)
+        return run_in_shards(table, scorer.score, plan, work=work, progress=progress, engine=maker)
 
 
 def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from stages.engines.disk import require_space
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.hardware import device, resolve_dtype
 from stages.engines.processes import Processes, join_processes
+from stages.engines.protocol import Engine
 from stages.errors import PipelineError
 from stages.params import TrainParams
 from stages.progress import Progress, silent
@@ -85,6 +86,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     origins: Path,
     work: Path,
     progress: Progress = silent,
+    engine: Engine | None = None,
 ) -> None:
     """Train ``base`` on ``curated`` and write ``encoder`` and the records in ``training``.
 
@@ -103,6 +105,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         origins: Where the models came from, for the model card; may be missing.
         work: Where unfinished work is kept, under ``train/``.
         progress: Told how far it is.
+        engine: What encodes the triplets by the guide; None is this process.
 
     Raises:
         PipelineError: When an input is missing or unfit, or training cannot go on.
@@ -136,6 +139,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             template=params.template,
             processes=processes,
             progress=progress,
+            engine=engine,
         )
     recipe = Recipe(**params.model_dump(include=set(Recipe.__dataclass_fields__)))
     loss = MaskedLoss(

@@ -71,6 +71,15 @@ def source_digest(*modules: str) -> str:
     return digest.hexdigest()
 
 
+def package_digest() -> str:
+    """Return a hash of all code and texts of ``stages``: equal in processes that work alike."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(file for kind in ("*.py", "*.yaml") for file in root.rglob(kind)):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + path_digest(file))
+    return digest.hexdigest()
+
+
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that compute models."""
     return {name: version(name) for name in LIBRARIES}

@@ -139,7 +139,7 @@ class Today:
         if where:
             now = self._surroundings()
             yield from (
-                f"{key} was {value}" for key, value in where.items() if now.get(key) != value
+                f"{key} was {value}" for key, value in where.items() if now.get(key, value) != value
             )
         for name, digest in plan.get("files", {}).items():
             if not (self._root / name).exists():

@@ -6,7 +6,6 @@ shard tells the one that was torn, changed or put in another's place. Several pr
 one folder: each takes the next shard that nobody is at, and all end with the whole table.
 """
 
-import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ import numpy as np
 import polars as pl
 
 from stages.engines.digests import fingerprint
-from stages.engines.disk import require_space, require_space_for_output
 from stages.engines.folders import MadeWith, used
-from stages.engines.pieces import read_piece, set_aside, write_piece
+from stages.engines.local import LocalEngine
+from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
-from stages.engines.turns import alive, in_turns
+from stages.engines.series import Series
 from stages.progress import Progress, kept_when_stopped
-from stages.tables import UNREADABLE, Schema, read_parquet
+from stages.tables import Schema, read_parquet
 
 COMMON_CHARACTERS = 400
 """Longer texts are computed fewer at a time, so that a batch never needs much more memory."""
@@ -57,6 +56,23 @@ class Plan:
     """What the folder was made with, for people."""
     output: Path | None = None
     """Where the whole table will go; there has to be room for it, too."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Folders of the models that ``compute`` loads, with their digests: workers must have them."""
+
+    @property
+    def terms(self) -> Terms:
+        """What a worker must find."""
+        return Terms(models=self.models, surroundings=self.made_with.surroundings)
+
+    def maker(self, compute: Callable[[pl.DataFrame], pl.DataFrame]) -> "TableMaker":
+        """Return what makes a shard by ``compute``."""
+        return TableMaker(
+            compute=compute,
+            columns=tuple(self.schema),
+            batch_rows=self.batch_rows,
+            alike=self.alike,
+            results_each=self.results_each,
+        )
 
     def folder(self, work: Path, table: pl.DataFrame) -> Path:
         """Return where the finished shards of ``table`` are, below ``work``."""
@@ -72,15 +88,18 @@ def run_in_shards(
     *,
     work: Path,
     progress: Progress,
+    engine: Engine | None = None,
 ) -> pl.DataFrame:
     """Apply ``compute`` to batches of ``table`` and return the results in order.
 
     Args:
         table: The input; its order decides the shards.
-        compute: Turns a batch of rows into their results, in the order of the rows.
+        compute: Turns a batch of rows into their results, in the order of the rows. For an engine
+            that works elsewhere it must be something that can be sent there.
         plan: How to cut, and what the results depend on.
         work: Folder of unfinished work, where finished shards are kept.
         progress: Opens the progress bar.
+        engine: What makes the shards that are missing; None is this process.
 
     Returns:
         The results of all shards, by whichever process they were computed.
@@ -89,146 +108,83 @@ def run_in_shards(
         PipelineError: When the disk is too small or refuses a write; finished shards stay.
     """
     folder = plan.folder(work, table)
-    shards = _Shards(folder, plan, list(table.iter_slices(plan.shard_rows)), compute)
-    size = {"rows": len(table), "shards": len(shards.inputs), "shard_rows": plan.shard_rows}
-    with used(folder, stage=plan.stage, made_with=plan.made_with, **size, facts=dict(plan.facts)):
-        shards.weigh()
-        shards.require_space()
-        with (
-            progress(plan.stage, total=len(table), unit="rows") as advance,
-            kept_when_stopped(shards.kept),
-        ):
-            shards.advance = advance
-            done = dict(in_turns(shards.paths, find=shards.find, make=shards.make))
+    series = _Tables(folder, plan, list(table.iter_slices(plan.shard_rows)))
+    size = {"rows": len(table), "shards": len(series.inputs), "shard_rows": plan.shard_rows}
+    with (
+        used(folder, stage=plan.stage, made_with=plan.made_with, **size, facts=dict(plan.facts)),
+        progress(plan.stage, total=len(table), unit="rows") as advance,
+        kept_when_stopped(series.kept),
+    ):
+        series.advance = advance
+        done = dict(series.through(engine or LocalEngine(), plan.maker(compute), terms=plan.terms))
     if not done:
         return pl.DataFrame(schema=plan.schema)
     return pl.concat([done[number] for number in range(len(done))])
 
 
-class _Shards:
-    """The shards of one table in one folder.
+class _Tables(Series[pl.DataFrame]):
+    """Shards that are Parquet files of a plan's schema."""
 
-    Args:
-        folder: Where they are.
-        plan: How they are cut, and what they depend on.
-        inputs: The rows of each.
-        compute: See :func:`run_in_shards`.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        plan: Plan,
-        inputs: Sequence[pl.DataFrame],
-        compute: Callable[[pl.DataFrame], pl.DataFrame],
-    ) -> None:
-        self.inputs = inputs
-        self.paths = [folder / f"shard-{number:06d}.parquet" for number in range(len(inputs))]
-        self.advance: Callable[[int], None] = lambda _done: None
-        self._folder = folder
+    def __init__(self, folder: Path, plan: Plan, inputs: Sequence[pl.DataFrame]) -> None:
+        super().__init__(folder, stage=plan.stage, inputs=inputs, suffix=".parquet")
         self._plan = plan
-        self._compute = compute
-        self._weights: dict[int, int] = {}
 
-    def find(self, number: int, *, mine: bool) -> pl.DataFrame | None:
-        """Return the finished shard, None where there is none that can be trusted."""
-        path = self.paths[number]
-        data = read_piece(path, self._label(number), mine=mine)
-        if data is None:
-            return None
-        try:
-            result = read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
-        except UNREADABLE:
-            result = pl.DataFrame()
-        rows = len(self.inputs[number]) * self._plan.results_each
-        if result.schema != pl.Schema(self._plan.schema) or len(result) != rows:
-            # Sealed by us and yet not such a table: whatever it is, it is not trusted.
-            if mine:
-                set_aside(path, "damaged")
-            return None
-        self._weights[number] = len(data)
-        self.advance(len(self.inputs[number]))
-        return result
+    @property
+    def output(self) -> Path | None:
+        """Where the whole table will go."""
+        return self._plan.output
 
-    def make(self, number: int) -> pl.DataFrame:
-        """Compute the shard and keep it."""
-        path = self.paths[number]
+    def results(self, number: int) -> int:
+        """Return the rows of the shard's table."""
+        return len(self.inputs[number]) * self._plan.results_each
 
-        def advance(rows: int) -> None:
-            alive(path)
-            self.advance(rows)
+    def expected(self, number: int) -> float:
+        """Return a guess from the rows that go in."""
+        size = self.inputs[number].estimated_size()
+        return RESULT_PER_INPUT * self._plan.results_each * size
 
-        result = _computed(self.inputs[number], self._compute, self._plan, advance)
-        result = result.select(self._plan.schema.keys())
+    def opened(self, number: int, data: bytes) -> pl.DataFrame:
+        """Return the table; it must have the plan's columns and as many rows as were asked for."""
+        table = read_parquet(io.BytesIO(data)).select(self._plan.schema.keys())
+        if table.schema != pl.Schema(self._plan.schema) or len(table) != self.results(number):
+            message = "another table"
+            raise ValueError(message)
+        return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableMaker:
+    """Makes shards by computing their rows in batches; see :class:`Plan` for the fields."""
+
+    compute: Callable[[pl.DataFrame], pl.DataFrame]
+    columns: Sequence[str]
+    batch_rows: int
+    alike: str
+    results_each: int
+
+    def __call__(self, order: Order, advance: Callable[[int], None]) -> bytes:
+        """Return the results of the order's rows as Parquet, with a blank seal."""
+        result = self.computed(order.rows, advance).select(self.columns)
         buffer = io.BytesIO()
-        result.write_parquet(buffer, metadata={SEAL: blank_seal(self._label(number))})
-        write_piece(buffer.getvalue(), path)
-        self._weights[number] = len(buffer.getvalue())
-        self.require_space()
-        return result
+        result.write_parquet(buffer, metadata={SEAL: blank_seal(order.label)})
+        return buffer.getvalue()
 
-    def kept(self) -> str:
-        """Say how much of the work is done."""
-        done = sum(path.exists() for path in self.paths)
-        return f"{self._plan.stage}: {done} of {len(self.paths)} shards, in {self._folder}"
+    def computed(self, rows: pl.DataFrame, advance: Callable[[int], None]) -> pl.DataFrame:
+        """Return the results of ``rows`` in their order, computed from the longest row down.
 
-    def weigh(self) -> None:
-        """Note what the shards weigh that are there."""
-        for number, path in enumerate(self.paths):
-            with contextlib.suppress(FileNotFoundError):
-                self._weights[number] = path.stat().st_size
-
-    def require_space(self) -> None:
-        """Check that there is room for the shards that are not there yet, and for the output.
-
-        Raises:
-            PipelineError: When there is not.
+        Rows of like length waste little on padding and tend to end together; and what is too long
+        for the memory shows at once.
         """
-        left = len(self.paths) - len(self._weights)
-        if not left:
-            return
-        known = self._weights.values()
-        shard = sum(known) / len(known) if known else self._expected()
-        purpose = f"{left} of {len(self.paths)} shards of {self._plan.stage}"
-        if self._plan.output is None:
-            require_space(self._folder, left * shard, purpose=purpose)
-        else:
-            whole = len(self.paths) * shard
-            output = self._plan.output.parent
-            require_space_for_output(
-                self._folder, output, left * shard, whole=whole, purpose=purpose
-            )
-
-    def _expected(self) -> float:
-        rows = sum(shard.estimated_size() for shard in self.inputs) / len(self.inputs)
-        return RESULT_PER_INPUT * self._plan.results_each * rows
-
-    def _label(self, number: int) -> str:
-        rows = len(self.inputs[number]) * self._plan.results_each
-        return f"{self._plan.stage} {self._folder.name} shard {number} rows {rows}"
-
-
-def _computed(
-    shard: pl.DataFrame,
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
-    plan: Plan,
-    advance: Callable[[int], None],
-) -> pl.DataFrame:
-    """Return the results of ``shard`` in its order, computed from the longest row down.
-
-    Rows of like length waste little on padding and tend to end together; and what is too long for
-    the memory shows at once.
-    """
-    lengths = shard[plan.alike].str.len_chars().to_numpy()
-    order = np.argsort(-lengths.astype(np.int64), kind="stable")
-    results = []
-    for start, stop in _cuts(lengths[order].tolist(), plan.batch_rows):
-        batch = shard[order[start:stop]]
-        results.append(compute(batch))
-        advance(len(batch))
-    firsts = np.argsort(order) * plan.results_each
-    places = firsts[:, None] + np.arange(plan.results_each)
-    return pl.concat(results)[places.ravel()]
+        lengths = rows[self.alike].str.len_chars().to_numpy()
+        order = np.argsort(-lengths.astype(np.int64), kind="stable")
+        results = []
+        for start, stop in _cuts(lengths[order].tolist(), self.batch_rows):
+            batch = rows[order[start:stop]]
+            results.append(self.compute(batch))
+            advance(len(batch))
+        firsts = np.argsort(order) * self.results_each
+        places = firsts[:, None] + np.arange(self.results_each)
+        return pl.concat(results)[places.ravel()]
 
 
 def _cuts(lengths: Sequence[int], batch_rows: int) -> Iterator[tuple[int, int]]:

@@ -42,18 +42,46 @@ def in_turns(
         find: Looks for a finished piece.
         make: Makes a piece and leaves it where ``find`` finds it.
     """
+
+    def make_each(numbers: Sequence[int]) -> Iterator[tuple[int, Piece]]:
+        return ((number, make(number)) for number in numbers)
+
+    return many_in_turns(paths, find=find, make=make_each, at_once=1)
+
+
+def many_in_turns(
+    paths: Sequence[Path],
+    *,
+    find: Find[Piece],
+    make: Callable[[Sequence[int]], Iterator[tuple[int, Piece]]],
+    at_once: int,
+) -> Iterator[tuple[int, Piece]]:
+    """Yield every piece as :func:`in_turns` does, several of them made side by side.
+
+    Args:
+        paths: Where the pieces are, or will be.
+        find: Looks for a finished piece.
+        make: Makes the pieces of these numbers, which nobody else is at, and leaves them where
+            ``find`` finds them; yields each when it is there, in any order.
+        at_once: Most pieces given to ``make`` in one call; as many locks are held meanwhile.
+    """
     waiting = list(range(len(paths)))
     owners = _Owners()
     while waiting:
-        busy = []
-        for number in waiting:
-            piece = find(number, mine=False)
-            if piece is None:
-                piece = _made(number, paths[number], find, make, owners)
-            if piece is None:
-                busy.append(number)
-            else:
-                yield number, piece
+        busy: list[int] = []
+        with _Claims(paths) as claims:
+            for number in waiting:
+                piece = find(number, mine=False)
+                if piece is None:
+                    if not claims.take(number, owners):
+                        busy.append(number)
+                        continue
+                    piece = claims.finished_meanwhile(number, find)
+                if piece is not None:
+                    yield number, piece
+                elif len(claims.numbers) == at_once:
+                    yield from claims.made(make)
+            yield from claims.made(make)
         if len(busy) == len(waiting):
             owners.say_waiting(busy)
             time.sleep(PAUSE)
@@ -71,20 +99,62 @@ def lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _made(
-    number: int,
-    path: Path,
-    find: Find[Piece],
-    make: Callable[[int], Piece],
-    owners: "_Owners",
-) -> Piece | None:
-    """Return the piece, made now or a moment ago; None while another process is at it."""
-    with lock(lock_of(path)) as mine:
-        if not mine:
-            return make(number) if owners.is_stuck(path) else None
-        # It may have been finished between the look and the lock.
-        piece = find(number, mine=True)
-        return make(number) if piece is None else piece
+class _Claims:
+    """Pieces that are to be made here, each with its lock for as long as it is not there."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._locks: dict[int, contextlib.ExitStack] = {}
+        self._held: set[int] = set()
+
+    def __enter__(self) -> "_Claims":
+        """Begin without any."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give all of them back."""
+        for number in self.numbers:
+            self.release(number)
+
+    @property
+    def numbers(self) -> list[int]:
+        """What has been taken and not given back."""
+        return list(self._locks)
+
+    def take(self, number: int, owners: "_Owners") -> bool:
+        """Take a piece; False while another process is at it, and moves."""
+        path = self._paths[number]
+        locks = contextlib.ExitStack()
+        mine = locks.enter_context(lock(lock_of(path)))
+        if not mine and not owners.is_stuck(path):
+            return False
+        self._locks[number] = locks
+        self._held |= {number} if mine else set()
+        return True
+
+    def finished_meanwhile(self, number: int, find: Find[Piece]) -> Piece | None:
+        """Return what was finished between the look and the lock, if it was; then give it back."""
+        piece = find(number, mine=True) if number in self._held else None
+        if piece is not None:
+            self.release(number)
+        return piece
+
+    def release(self, number: int) -> None:
+        """Give a piece back."""
+        self._held.discard(number)
+        self._locks.pop(number).close()
+
+    def made(
+        self, make: Callable[[Sequence[int]], Iterator[tuple[int, Piece]]]
+    ) -> Iterator[tuple[int, Piece]]:
+        """Yield all that were taken, made now; each is given back as soon as it is there."""
+        if not self._locks:
+            return
+        for number, piece in make(self.numbers):
+            self.release(number)
+            for other in self._held:  # it is their turn soon: what makes them is alive
+                alive(self._paths[other])
+            yield number, piece
 
 
 class _Owners:

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.engines.hardware import Hardware, hardware_here
 from stages.errors import PipelineError
 from stages.judges.protocol import Judge
 from stages.language_models.servers.settings import Server
@@ -27,13 +28,22 @@ class Folders:
 
 
 def load_judge(
-    name: str, folders: Folders, *, method: str, dtype: str, server: Server | None = None
+    name: str,
+    folders: Folders,
+    *,
+    method: str,
+    dtype: str,
+    server: Server | None = None,
+    hardware: Hardware | None = None,
 ) -> Judge:
     """Load the judge ``name``; nothing is loaded for the others.
+
+    The weights of a language model are loaded when it is first asked.
 
     Args:
         name: ``llm``, ``encoder`` or ``nli``.
         folders: Where their models are.
+        hardware: What a language model will compute on; None is this machine.
         method: How the language model is asked: ``generate``, ``expectation`` or ``likelihood``.
         dtype: Arithmetic of the language model.
         server: Where and how a language model behind a server is asked.
@@ -44,9 +54,10 @@ def load_judge(
     match name:
         case "llm":
             from stages.judges.by_language_model import LanguageModelJudge
-            from stages.language_models.loading import load_language_model
+            from stages.language_models.loading import language_model_at
 
-            model = load_language_model(folders.llm, dtype=dtype, server=server)
+            where = hardware or hardware_here()
+            model = language_model_at(folders.llm, where, dtype=dtype, server=server)
             return LanguageModelJudge(model, method)
         case "encoder":
             from stages.encoders.loading import load_encoder

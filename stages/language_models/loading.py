@@ -1,13 +1,17 @@
 """From a folder of model files to a language model."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+from stages.engines.hardware import Hardware
 from stages.errors import PipelineError
+from stages.language_models.on_demand import ModelOnDemand
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.scripted import ScriptedLanguageModel
 from stages.language_models.servers.account import Metered
 from stages.language_models.servers.settings import Server
+from stages.model_files.trust import require_trusted
 
 CODE = (
     "stages.equations.contrastive_decoding",
@@ -24,6 +28,8 @@ CODE = (
     "stages.language_models.tokens",
 )
 """What shapes a model's answers besides its weights and what it is asked."""
+SCRIPTED, SERVED = "scripted:", "api:"
+"""How the references of models begin that have no weights here."""
 
 
 def load_language_model(
@@ -41,14 +47,42 @@ def load_language_model(
             contrastive generation does not know.
     """
     source = _source(folder)
-    if source["reference"] == "scripted:":
+    if source["reference"] == SCRIPTED:
         return ScriptedLanguageModel()
-    if source["reference"].startswith("api:"):
+    if source["reference"].startswith(SERVED):
         return _load_served(source["reference"], server)
     return _load_network(folder, identity=source["identity"], dtype=dtype)
 
 
-def computed_with(model: LanguageModel) -> dict[str, object]:
+def language_model_at(
+    folder: Path, hardware: Hardware, *, dtype: str = "auto", server: Server | None = None
+) -> LanguageModel:
+    """Return the model that stage ``fetch`` put into ``folder``, loaded when it is first asked.
+
+    Args:
+        folder: See :func:`load_language_model`.
+        hardware: What it will compute on.
+        dtype: See :func:`load_language_model`.
+        server: How a model behind a server is asked; such a model is opened here and now.
+
+    Raises:
+        PipelineError: When the folder is not such a folder, or its files are not to be trusted.
+    """
+    source = _source(folder)
+    if is_network(source["reference"]):
+        require_trusted(folder)
+        resolved = hardware.resolved(dtype)
+        load = partial(load_language_model, folder, dtype=resolved)
+        return ModelOnDemand(load, identity=f"{source['identity']} torch.{resolved}")
+    return load_language_model(folder, dtype=dtype, server=server)
+
+
+def is_network(reference: str) -> bool:
+    """Say whether a model of this reference has weights that are loaded."""
+    return reference != SCRIPTED and not reference.startswith(SERVED)
+
+
+def computed_with(model: LanguageModel, hardware: Hardware) -> dict[str, object]:
     """Return what shapes the rounding of the model's answers, as JSON values.
 
     Nothing does where nothing is rounded here: a rule has no rounding, and what a server was paid
@@ -56,9 +90,7 @@ def computed_with(model: LanguageModel) -> dict[str, object]:
     """
     if isinstance(model, ScriptedLanguageModel | Metered):
         return {}
-    from stages.engines.hardware import surroundings
-
-    return surroundings()
+    return hardware.surroundings()
 
 
 def _load_served(reference: str, server: Server | None) -> LanguageModel:
@@ -69,7 +101,7 @@ def _load_served(reference: str, server: Server | None) -> LanguageModel:
             f"{reference} cannot be asked without the section server of params.yaml.",
             remedy="name a params file that has it: --params params.yaml.",
         )
-    return ServedLanguageModel(reference.removeprefix("api:"), server)
+    return ServedLanguageModel(reference.removeprefix(SERVED), server)
 
 
 def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
@@ -87,7 +119,6 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
     from stages.engines.hardware import device, resolve_dtype
     from stages.language_models.causal import CausalLanguageModel
     from stages.language_models.seq2seq import Seq2SeqLanguageModel
-    from stages.model_files.trust import require_trusted
 
     require_trusted(folder)
     local = {"local_files_only": True, "trust_remote_code": False}

@@ -94,6 +94,16 @@ class Machine(Record):
     platform: str
 
 
+class Worker(Record):
+    """What one worker of an engine has done."""
+
+    name: str
+    shards: int
+    rows: int
+    seconds: float
+    rate: float
+
+
 class Timing(Record):
     """reports/timings/STAGE.json: the last run of one stage."""
 
@@ -103,6 +113,7 @@ class Timing(Record):
     finished: str
     machine: Machine
     versions: dict[str, str | None]
+    workers: tuple[Worker, ...] = ()
 
 
 class ServerUsage(Record):

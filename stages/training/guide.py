@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -16,14 +17,13 @@ from torch import Tensor
 
 from stages.encoders.embedding import embed
 from stages.encoders.loading import load_encoder
-from stages.engines.digests import fingerprint, library_versions, source_digest
-from stages.engines.disk import require_space
+from stages.engines.digests import fingerprint, source_digest
 from stages.engines.folders import MadeWith, digests_of, used
-from stages.engines.hardware import device
-from stages.engines.pieces import read_piece, set_aside, write_piece
+from stages.engines.local import LocalEngine
 from stages.engines.processes import ALONE, Processes
+from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
-from stages.engines.turns import alive, in_turns
+from stages.engines.series import Series
 from stages.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ CODE = (
 )
 """What shapes a vector besides the guide's files, its pooler and its template."""
 HALF_BYTES = 2
+WIDE = 1024
+"""Width of large encoders, for a first guess at the disk's space; the first file tells better."""
 
 
 class GuideVectors:
@@ -105,7 +107,7 @@ class GuideVectors:
         return chosen
 
 
-def guide_vectors(
+def guide_vectors(  # noqa: PLR0913  what the name of their folder covers, and who makes them
     work: Path,
     guide: Path,
     triplets: pl.DataFrame,
@@ -114,6 +116,7 @@ def guide_vectors(
     template: str,
     processes: Processes = ALONE,
     progress: Progress = silent,
+    engine: Engine | None = None,
 ) -> GuideVectors:
     """Return the guide's vectors of ``triplets``, which stay in ``work`` for the next to ask.
 
@@ -125,14 +128,17 @@ def guide_vectors(
         template: Of the pooler `prompt_mask`.
         processes: Who trains together; each encodes what nobody is at.
         progress: Told how many triplets are encoded.
+        engine: What encodes; None, and where several train together, these processes themselves.
 
     Raises:
         PipelineError: When the guide does not load or a file cannot be written.
     """
+    chosen = engine if engine is not None and processes.world == 1 else LocalEngine()
     texts = triplets.select(COLUMNS)
     settings = {"train.guide_pooler": pooler, "train.template": template}
     files = digests_of(guide)
-    where = {"device": device(), **library_versions()}
+    hardware = chosen.hardware
+    where = {"device": hardware.device, **hardware.libraries}
     facts = {
         "settings": settings,
         "guide": files[guide.as_posix()],
@@ -141,15 +147,15 @@ def guide_vectors(
         "shard_triplets": SHARD_TRIPLETS,
     }
     folder = work / "guide" / fingerprint(facts, texts)
-
-    def load() -> SentenceTransformer:
-        return load_encoder(guide, pooler=pooler, template=template)
-
+    load = partial(load_encoder, guide, pooler=pooler, template=template)
     made_with = MadeWith(settings=settings, files=files, code=CODE, surroundings=where)
     processes.wait()  # so that all begin with the same files
     size = {"rows": len(texts), "shards": -(-len(texts) // SHARD_TRIPLETS)}
     with used(folder, stage="guide", made_with=made_with, shard_rows=SHARD_TRIPLETS, **size):
-        vectors = write_guide_vectors(folder, load, texts, progress=progress)
+        terms = Terms(models=files, surroundings=hardware.surroundings())
+        vectors = write_guide_vectors(
+            folder, load, texts, progress=progress, engine=chosen, terms=terms
+        )
     processes.wait()  # who leaves first may take the processor from those who still encode
     return vectors
 
@@ -160,6 +166,8 @@ def write_guide_vectors(
     triplets: pl.DataFrame,
     *,
     progress: Progress = silent,
+    engine: Engine | None = None,
+    terms: Terms = Terms(),  # noqa: B008  frozen
 ) -> GuideVectors:
     """Encode ``triplets`` into files in ``folder``, but for those that are there, and open them.
 
@@ -168,85 +176,65 @@ def write_guide_vectors(
 
     Args:
         folder: Belongs to this guide and these triplets alone.
-        load: Loads the guide; called when something has to be encoded.
+        load: Loads the guide; called when something has to be encoded, where it is encoded.
         triplets: Columns premise, entailment and contradiction.
         progress: Told how many triplets are encoded.
+        engine: What encodes; None is this process.
+        terms: What a worker of the engine must find.
 
     Raises:
         PipelineError: When a file cannot be written.
     """
-    shards = _Shards(folder, load, list(triplets.select(COLUMNS).iter_slices(SHARD_TRIPLETS)))
+    inputs = list(triplets.select(COLUMNS).iter_slices(SHARD_TRIPLETS))
+    series = _Arrays(folder, stage="guide", inputs=inputs, suffix=".npy")
     with progress("Asking the guide", total=len(triplets), unit="triplets") as advance:
-        shards.advance = advance
-        done = dict(in_turns(shards.paths, find=shards.find, make=shards.make))
-    if shards.made:
-        log.info("train: the guide encoded %s triplets, kept in %s", f"{shards.made:,}", folder)
+        series.advance = advance
+        maker = GuideMaker(load)
+        done = dict(series.through(engine or LocalEngine(), maker, terms=terms))
+    if series.made_rows:
+        count = f"{series.made_rows:,}"
+        log.info("train: the guide encoded %s triplets, kept in %s", count, folder)
     return GuideVectors([done[number] for number in range(len(done))])
 
 
-class _Shards:
-    """Files of guide vectors, in the order of the triplets.
+class _Arrays(Series[NDArray[np.float16]]):
+    """Shards that are NumPy files; they are opened, not read."""
+
+    def expected(self, number: int) -> float:
+        """Return the bytes of vectors of an uncommon width."""
+        return float(len(self.inputs[number]) * len(COLUMNS) * HALF_BYTES * WIDE)
+
+    def opened(self, number: int, data: bytes) -> NDArray[np.float16]:  # noqa: ARG002
+        """Return the vectors, memory-mapped."""
+        vectors: NDArray[np.float16] = np.load(self.paths[number], mmap_mode="r")
+        return vectors
+
+
+class GuideMaker:
+    """Makes files of guide vectors; the guide is loaded at the first, and does not travel along.
 
     Args:
-        folder: Where they are.
         load: Loads the guide.
-        inputs: The triplets of each file.
     """
 
-    def __init__(
-        self, folder: Path, load: Callable[[], SentenceTransformer], inputs: Sequence[pl.DataFrame]
-    ) -> None:
-        self.paths = [folder / f"shard-{number:06d}.npy" for number in range(len(inputs))]
-        self.advance: Callable[[int], None] = lambda _done: None
-        self.made = 0
-        self._folder = folder
-        self._inputs = inputs
+    def __init__(self, load: Callable[[], SentenceTransformer]) -> None:
         self._load = load
         self._guide: SentenceTransformer | None = None
 
-    def find(self, number: int, *, mine: bool) -> NDArray[np.float16] | None:
-        """Return the finished file's vectors, memory-mapped; None where none can be trusted."""
-        path = self.paths[number]
-        if read_piece(path, self._label(number), mine=mine) is None:
-            return None
-        try:
-            vectors: NDArray[np.float16] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError):
-            if mine:
-                set_aside(path, "damaged")
-            return None
-        self.advance(len(self._inputs[number]))
-        return vectors
+    def __reduce__(self) -> tuple[type["GuideMaker"], tuple[Callable[[], SentenceTransformer]]]:
+        """Say how to make another one elsewhere."""
+        return GuideMaker, (self._load,)
 
-    def make(self, number: int) -> NDArray[np.float16]:
-        """Encode the triplets and keep their vectors."""
-        path, triplets = self.paths[number], self._inputs[number]
-        columns = []
-        for name in COLUMNS:
-            sentences = triplets[name].to_list()
-            columns.append(embed(self._loaded(), sentences, batch_sentences=BATCH_SENTENCES))
-            alive(path)
-        vectors = np.stack(columns).astype(np.float16)
-        buffer = io.BytesIO()
-        np.save(buffer, vectors, allow_pickle=False)
-        write_piece(buffer.getvalue() + blank_seal(self._label(number)).encode(), path)
-        self.made += len(triplets)
-        self.advance(len(triplets))
-        kept: NDArray[np.float16] = np.load(path, mmap_mode="r")
-        return kept
-
-    def _loaded(self) -> SentenceTransformer:
+    def __call__(self, order: Order, advance: Callable[[int], None]) -> bytes:
+        """Return the vectors of the order's triplets as NumPy's file, with a blank seal."""
         if self._guide is None:
             self._guide = self._load()
-            width = self._guide.get_embedding_dimension() or 0
-            self._require_space(len(COLUMNS) * HALF_BYTES * width)
-        return self._guide
-
-    def _require_space(self, triplet_bytes: int) -> None:
-        pieces = zip(self._inputs, self.paths, strict=True)
-        missing = sum(len(rows) for rows, path in pieces if not path.exists())
-        purpose = f"the guide's vectors of {missing:,} triplets"
-        require_space(self._folder, missing * triplet_bytes, purpose=purpose)
-
-    def _label(self, number: int) -> str:
-        return f"guide {self._folder.name} shard {number} rows {len(self._inputs[number])}"
+        columns = []
+        for name in COLUMNS:
+            sentences = order.rows[name].to_list()
+            columns.append(embed(self._guide, sentences, batch_sentences=BATCH_SENTENCES))
+            advance(0)  # a sign of life
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack(columns).astype(np.float16), allow_pickle=False)
+        advance(len(order.rows))
+        return buffer.getvalue() + blank_seal(order.label).encode()

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from stages.engines import shards
 from stages.engines.shards import Plan, run_in_shards
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
@@ -75,7 +74,8 @@ def test_generating_with_shards_and_without(
 
     def without() -> pl.DataFrame:
         pieces = table.iter_slices(PREMISES_EACH)
-        result = pl.concat([shards._computed(p, timed, plan, lambda _: None) for p in pieces])
+        maker = plan.maker(timed)
+        result = pl.concat([maker.computed(piece, lambda _: None) for piece in pieces])
         write_table(result, tmp_path / "plain.parquet")
         return result
 

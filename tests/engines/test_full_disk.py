@@ -95,7 +95,7 @@ def test_a_write_that_fails_loses_the_shard_in_flight_and_no_other(
         return run_in_shards(TABLE, squarer, PLAN, work=tmp_path, progress=silent)
 
     with monkeypatch.context() as patch:
-        patch.setattr("stages.engines.shards.write_piece", failing)
+        patch.setattr("stages.engines.series.write_piece", failing)
         with pytest.raises(PipelineError, match=r"shard-000001\.parquet could not be written"):
             run(Squarer())
     assert [p.name for p in tmp_path.rglob("*shard*")] == ["shard-000000.parquet"]

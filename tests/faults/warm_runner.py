@@ -210,8 +210,8 @@ def _note_what_is_asked(job: Job) -> None:
         os.write(asked, "".join(f"{job.name}\t{row}\n" for row in rows).encode())
         time.sleep(job.pace)
 
-    load_model, load_judge = generate.load_language_model, score.load_judge
-    generate.load_language_model = lambda *a, **k: CountingModel(load_model(*a, **k), note)
+    load_model, load_judge = generate.language_model_at, score.load_judge
+    generate.language_model_at = lambda *a, **k: CountingModel(load_model(*a, **k), note)
     score.load_judge = lambda *a, **k: CountingJudge(load_judge(*a, **k), note)
 
 

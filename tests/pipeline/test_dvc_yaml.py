@@ -59,6 +59,15 @@ def test_params_list_every_setting_of_the_stage_key_by_key(stage: str) -> None:
     assert set(STAGES[stage]["params"]) == own | FURTHER_KEYS.get(stage, set())
 
 
+def test_another_engine_makes_no_stage_stale() -> None:
+    assert [
+        (stage, key)
+        for stage, settings_of in STAGES.items()
+        for key in settings_of["params"]
+        if key.split(".")[0] == "engine"
+    ] == []
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_describes_itself_and_calls_its_own_command(stage: str) -> None:
     assert STAGES[stage]["desc"]

@@ -130,7 +130,7 @@ def asked(folder: Path, **changes: Any) -> dict[str, str]:
     """Return what stands behind the common examples when an entailment is asked, by sentence."""
     spy = Spy()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generate, "load_language_model", lambda *_, **__: spy)
+        patch.setattr(generate, "language_model_at", lambda *_, **__: spy)
         triplets(folder, **changes)
     texts = read_table(folder / "sentences.parquet", SENTENCES)
     suffixes = {request.key: request.wanted.suffix for request in spy.requests}

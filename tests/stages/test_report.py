@@ -125,7 +125,7 @@ def test_the_first_screen_says_what_came_of_it(page: Page) -> None:
 
 def test_every_setting_in_force_is_shown_with_its_full_key(page: Page) -> None:
     for key, _ in settings():
-        assert key in page.text
+        assert (key in page.text) is not key.startswith("engine."), "which shapes no result"
 
 
 def test_models_are_shown_with_reference_and_checksum(page: Page, params: Params) -> None:

@@ -1,15 +1,20 @@
 """What asking a server has used so far, over all runs of the same work, and what it answered."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from stages.engines.local import LocalEngine
+from stages.engines.protocol import Engine
 from stages.language_models.servers.answers import Answers, answers_folder
 from stages.language_models.servers.replies import Reply
 from stages.language_models.servers.settings import Server
 from stages.language_models.servers.usage import Usage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -115,6 +120,18 @@ def accounted(model: object, folder: Path, *, work: Path) -> Iterator[None]:
         ending.callback(model.close)  # first of all: answers under way are kept too
         model.account.keep(answers, folder.relative_to(work).as_posix())
         yield
+
+
+def asked_from_here(model: object, engine: Engine) -> Engine:
+    """Return what asks ``model``: this process where the model is metered, else ``engine``.
+
+    A server answers as many at once as ``server.concurrency`` says, whoever asks; and one account
+    and one store of answers see to it that nothing is paid for twice.
+    """
+    if not isinstance(model, Metered) or isinstance(engine, LocalEngine):
+        return engine
+    log.info("%s is asked from here: a server needs no workers", model.identity)
+    return LocalEngine()
 
 
 def usage_figures(model: object) -> dict[str, dict[str, float]]:
