@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +163,9 @@ class _Runs:
         self._count += 1
         words += ["--work", self._folder / f"work-{self._count}", "--timing", timing]
         self._run(stage, *words)
-        found: Mapping[str, Any] = json.loads(timing.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(timing.read_text(encoding="utf-8"))
+        if stage == "score":
+            found["counts"] = json.loads(paths["metrics"].read_text(encoding="utf-8"))
         return found
 
     def _run(self, stage: str, *words: str | Path) -> None:
@@ -197,21 +199,24 @@ class _Runs:
         from stages.planning.texts import Ratios, characters_a_token
 
         premises, answers = texts_in(self._path("triplets"))
+        counts = [timing["counts"] for _, timing in runs["score"]]
+        asked = [(count["rows"] - count["not_asked"]) / count["rows"] for count in counts]
         ratios = Ratios(
             llm=characters_a_token(self._trial.tokenizers["llm"], [*premises, *answers]),
             encoder=characters_a_token(self._trial.tokenizers["base"], [*premises, *answers]),
             answer=len(premises) * sum(map(len, answers)) / len(answers) / sum(map(len, premises)),
+            judged=asked[-1],
             measured=True,
         )
         timings = {
             stage: [
                 Timing(
                     items=rows,
-                    flops=self._flops(stage, rows, premises, ratios),
+                    flops=self._flops(stage, rows, premises, replace(ratios, judged=share)),
                     seconds=timing["seconds"],
                     peak_mib=timing["peak_mib"],
                 )
-                for rows, timing in timed
+                for (rows, timing), share in zip(timed, asked, strict=True)
             ]
             for stage, timed in runs.items()
         }

@@ -80,6 +80,12 @@ def plan(  # noqa: PLR0913, PLR0917  every option is one thing a plan depends on
         bool, typer.Option("--markdown", help="Write a Markdown table.", rich_help_panel=SHOW)
     ] = False,
     params: ParamsFile = PARAMS,
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Another value of a setting; may be repeated."
+        ),
+    ] = None,
     work: WorkFolder = None,
 ) -> None:
     """Say what a corpus will take: hours, tokens, memory, disk, money.
@@ -100,12 +106,13 @@ def plan(  # noqa: PLR0913, PLR0917  every option is one thing a plan depends on
       multicsr plan --calibrate
       multicsr plan --premises 1M --count 1,8,64 --machine a100 --price 2.5
       multicsr plan --params profiles/paper-flan-t5-xl.yaml --machine v100 --guide bert-base-uncased
-      multicsr plan --llm qwen2.5-7b --machine h100 --premises 1M --json
+      multicsr plan --llm qwen2.5-7b --machine h100 --set generate.batch_premises=256 --json
     """
     from cli.planning import Request, plans_of
 
     request = Request(
         params=params,
+        changed=changed or (),
         work=work_folder(work),
         corpus=corpus,
         column=column,

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
 from cli.calibrating import Trial, calibrate, dev_pairs, lengths, sample_size
 from cli.machine import describe_machine
 from stages.corpora.reading import read_sentences
+from stages.documents import load_yaml
 from stages.errors import PipelineError
-from stages.params import Params, load_params
+from stages.params import Params, faults_of, load_params
 from stages.planning import calibration
 from stages.planning.estimating import Plan, Scenario, make_plan
 from stages.planning.models import Model, find_model, model_in_force
@@ -40,6 +43,7 @@ class Request:
     """What a person asked for; see :func:`cli.plan_command.plan`."""
 
     params: Path
+    changed: Sequence[str]
     work: Path
     corpus: Path | None
     column: str | None
@@ -149,7 +153,7 @@ def calibrate_for(request: Request, *, tell: Callable[[str], None]) -> Path:
 
 
 def _project(request: Request) -> _Project:
-    params = load_params(request.params)
+    params = _with_changes(load_params(request.params), request.changed)
     models: dict[str, Model] = {}
     for name in ("llm", "base", "guide"):
         given = request.models[name]
@@ -159,6 +163,29 @@ def _project(request: Request) -> _Project:
         models["nli"] = model_in_force(FOLDERS["nli"], params.models.nli.reference)
     settings = params.model_dump(by_alias=True)
     return _Project(params, {k: v for k, v in settings.items() if k != "profile"}, models)
+
+
+def _with_changes(params: Params, changes: Sequence[str]) -> Params:
+    """Return the settings with those that a person set for this plan alone."""
+    values = params.model_dump(by_alias=True)
+    for change in changes:
+        key, found, text = change.partition("=")
+        *sections, name = key.split(".")
+        place: Any = values
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not found or not isinstance(place, dict) or name not in place:
+            raise PipelineError(
+                f"--set {change!r} sets nothing.",
+                remedy="write it as SECTION.NAME=VALUE; `multicsr params show` lists them all.",
+            )
+        try:
+            place[name] = load_yaml(text)
+        except YAMLError as error:
+            raise PipelineError(f"--set {change!r}: {error}", remedy="mend the value.") from error
+    if faults := faults_of(values):
+        raise PipelineError(f"--set: {'; '.join(faults)}", remedy="mend the value.")
+    return Params.model_validate(values)
 
 
 def _sentences(request: Request, project: _Project) -> list[str]:

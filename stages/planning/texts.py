@@ -47,6 +47,7 @@ class Texts:
         asked_before: What a judge that writes or weighs digits reads before a pair.
         asked_around: What it reads around a pair besides.
         bytes_a_token: Of a premise, by the language model's tokenizer.
+        judged: Share of the triplets that judges are asked about: not those with a flaw.
     """
 
     premise: float
@@ -58,6 +59,7 @@ class Texts:
     asked_before: float
     asked_around: float
     bytes_a_token: float
+    judged: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class Ratios:
         llm: Characters a token of the language model.
         encoder: Characters a token of the encoder.
         answer: Characters of an answer over those of its premise.
+        judged: Share of the triplets that judges are asked about.
         measured: Whether they were counted, and not assumed.
     """
 
     llm: float = CHARACTERS_A_TOKEN
     encoder: float = CHARACTERS_A_TOKEN
     answer: float = 0.9
+    judged: float = 1.0
     measured: bool = False
 
 
@@ -134,4 +138,5 @@ def texts_of(
         asked_before=len(asked.prefix) / ratios.llm,
         asked_around=len(asked.suffix) / ratios.llm,
         bytes_a_token=ratios.llm,
+        judged=ratios.judged,
     )

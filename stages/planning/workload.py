@@ -84,7 +84,7 @@ def generation(
     weights = (shape.stack if shape.kind == "decoder" else shape.decoder) + shape.head
     # The prefix is read once for all its rows, so a row only brings what is its own.
     row = context if shape.kind != "decoder" else own + texts.answer / 2
-    layers = shape.layers if shape.kind == "decoder" else 2 * shape.decoder_layers
+    layers = shape.layers if shape.kind == "decoder" else shape.decoder_layers
     cached = cache_bytes(row, layers=layers, kv_width=shape.kv_width, number_bytes=number_bytes)
     return Work(
         items=premises,
@@ -101,7 +101,8 @@ def scoring(
     settings: Settings, models: Models, texts: Texts, *, triplets: float, number_bytes: int
 ) -> Work:
     """Return the work of stage score, all judges together."""
-    judges = settings["score"]["judges"]
+    judges, whole = settings["score"]["judges"], triplets
+    triplets = whole * texts.judged
     sentences = texts.sentence + 2 * texts.written
     work = Work(items=triplets)
     if "llm" in judges:
@@ -114,7 +115,7 @@ def scoring(
         pair = texts.sentence + texts.written
         tokens += triplets * 2 * pair
         flops += triplets * 2 * _pass(models.nli, pair)
-    return replace(work, items=triplets, tokens=tokens, flops=flops)
+    return replace(work, items=whole, tokens=tokens, flops=flops)
 
 
 def training(
