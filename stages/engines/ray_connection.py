@@ -83,7 +83,8 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # which Python cannot set again
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ here. After them the workers are started anew, so it should be many."""
 IN_FLIGHT = 1
 """Shards a worker has at once. A second one would only wait for the first, while another worker may
 be idle; the time between two, some hundredths of a second, is little beside a shard's."""
-SECONDS_TO_COME = {True: 120.0, False: 900.0}
+SECONDS_TO_COME = {True: 300.0, False: 900.0}
 """How long the first worker may take: on a cluster of one's own, and where one may have to grow."""
 SECONDS_BETWEEN_LINES = 60.0
 FILES_BESIDES = 512
@@ -95,6 +95,7 @@ class RayEngine:
             PipelineError: When no worker comes, or it has other code.
         """
         ray = self._ray
+        self._require_gpus(ray)
         look = ray.remote(**self._resources())(look_around).remote(self._place)
         seconds = SECONDS_TO_COME[self._address is None]
         log.debug("ray: waiting for a worker")
@@ -146,6 +147,15 @@ class RayEngine:
                 next_line = time.monotonic() + SECONDS_BETWEEN_LINES
                 log.info("ray: %s", told(self.throughput.workers()))
             yield reply.number, reply.data
+
+    def _require_gpus(self, ray: ModuleType) -> None:
+        """Look whether there are as many as a worker needs where no more can come."""
+        there = ray.cluster_resources().get("GPU", 0.0)
+        if self._address is None and there < self._gpus:
+            raise PipelineError(
+                f"engine.gpus_per_worker = {self._gpus:g}, but this machine has {there:g} GPU.",
+                remedy="set it to 0, or name a cluster that has some in engine.address.",
+            )
 
     @cached_property
     def _ray(self) -> ModuleType:

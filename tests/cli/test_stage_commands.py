@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 import stages
 from cli.options import work_folder
 from cli.stage_commands import STAGES
+from stages.engines.local import LocalEngine
 from stages.errors import PipelineError
 from tests.cli.running import ROOT, Run
 
@@ -108,6 +109,17 @@ def test_timing_tells_what_the_stage_cost(run: Run, called: dict[str, Any]) -> N
         "platform",
     }
     assert {"multicsr", "torch"} <= set(record["versions"])
+
+
+def test_timing_tells_what_each_worker_made(run: Run, called: dict[str, Any]) -> None:
+    def made(*_: object, engine: LocalEngine, **__: object) -> None:
+        engine.throughput.add("node-7", rows=6, seconds=1.5)
+        engine.throughput.add("node-7", rows=2, seconds=0.5)
+
+    stages.generate.run = made  # type: ignore[attr-defined]
+    assert run("generate", "--timing", "timing.json").code == 0
+    (worker,) = json.loads(Path("timing.json").read_text(encoding="utf-8"))["workers"]
+    assert worker == {"name": "node-7", "shards": 2, "rows": 8, "seconds": 2.0, "rate": 4.0}
 
 
 def test_a_stage_that_fails_leaves_no_timing(

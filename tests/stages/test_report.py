@@ -236,6 +236,15 @@ def test_what_a_server_was_asked_is_told(copy: Path, params: Params) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
+def test_what_each_worker_made_is_told(copy: Path, params: Params) -> None:
+    path = copy / "reports/timings/generate.json"
+    worker = {"name": "node-7:4242", "shards": 8, "rows": 1024, "seconds": 200.0, "rate": 5.12}
+    write(path, {**json.loads(path.read_text()), "workers": [worker]})
+    shown = Page(make(copy, params)).text
+    assert "rows a second generate node-7:4242 8 1,024 3 min 20 s 5.12 Of each stage" in shown
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_no_samples_can_be_asked_for(copy: Path, params: Params) -> None:
     none = params.report.model_copy(update={"samples": 0})
     assert "None to show." in make(copy, params.model_copy(update={"report": none}))
