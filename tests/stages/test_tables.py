@@ -67,10 +67,10 @@ def test_rows_are_read_by_their_numbers(
 def test_a_table_that_is_damaged_in_the_middle_is_told_when_it_is_reached(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     ROWS.write_parquet(path, row_group_size=25, compression="uncompressed")
-    data = bytearray(path.read_bytes())
-    place = data.rfind(b"31")
-    data[place : place + 2] = b"\xff\xff"
-    path.write_bytes(data)
+    whole = path.read_bytes()
+    torn = whole.replace(b"\x02\0\0\x0031", b"\x02\0\0\0\xff\xff")  # the last id, with its length
+    assert torn != whole
+    path.write_bytes(torn)
     batches = table_batches(path, SENTENCES, rows=25)
     assert len(next(batches)) == 25
     with pytest.raises(PipelineError, match=r"t\.parquet cannot be read as Parquet"):
