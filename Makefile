@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-slow test-models test-browser test-cluster faults lint types bench check clean lock
+.PHONY: help repro test test-slow test-models test-browser test-cluster faults lint types bench bench-scale check clean lock
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ types: $(READY)  ## Check types
 
 bench: $(READY)  ## Measure speed into reports/benchmarks.json; ROUNDS=1 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks --durations 8
+
+bench-scale: $(READY)  ## Measure prepare, curate, validate and report on 10 million rows; SCALE_ROWS=N is another number
+	SCALE_ROWS=$${SCALE_ROWS:-10000000} $(BIN)/python -m pytest -m benchmarks tests/benchmarks/test_scale.py
 
 check: lint types test  ## Everything that a commit must pass
 

@@ -262,6 +262,7 @@ def curate(
             curated=curated,
             rejected=rejected,
             metrics=metrics,
+            progress=progress,
         )
 
 
@@ -404,20 +405,22 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     with timed("evaluate", timing):
         from stages import evaluate as stage
         from stages.params import load_params
+        from stages.storage.bringing import brought
 
         chosen = load_params(params)
-        stage.run(
-            chosen.evaluate,
-            encoder=encoder,
-            base=base,
-            benchmarks=benchmarks or Path(chosen.prepare.benchmarks),
-            metrics=metrics,
-            details=details,
-            worst=worst,
-            drawings=drawings,
-            work=work_folder(work),
-            progress=progress,
-        )
+        with brought(str(benchmarks or chosen.prepare.benchmarks)) as folder:
+            stage.run(
+                chosen.evaluate,
+                encoder=encoder,
+                base=base,
+                benchmarks=folder,
+                metrics=metrics,
+                details=details,
+                worst=worst,
+                drawings=drawings,
+                work=work_folder(work),
+                progress=progress,
+            )
 
 
 STAGES = (fetch, prepare, generate, score, curate, validate, train, evaluate, report)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.carry_commands import pull, push
 from cli.console import OUT
 from cli.options import PARAMS, ParamsFile, WorkFolder, work_folder
 from cli.wording import nearest, printable
@@ -55,11 +56,13 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True, epilog=EXAMPLES)(_group)
     app.command("list")(list_work)
     app.command("prune")(prune)
+    app.command("push")(push)
+    app.command("pull")(pull)
     return app
 
 
 def _group(context: typer.Context) -> None:
-    """List and remove what earlier runs left: shards, vectors, checkpoints."""
+    """List, remove and carry what earlier runs left: shards, vectors, checkpoints."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

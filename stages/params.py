@@ -44,6 +44,18 @@ def _with_places(template: str) -> str:
     return template
 
 
+def _without_key(reference: str) -> str:
+    scheme, _, rest = reference.partition("://")
+    user = rest.partition("/")[0].rpartition("@")[0]
+    if user and (scheme != "hdfs" or ":" in user):
+        message = "an address must hold no name or key; the environment is the place for them"
+        raise ValueError(message)
+    return reference
+
+
+Source = Annotated[str, Field(min_length=1), AfterValidator(_without_key)]
+"""A path, or an address of files elsewhere."""
+
 SHOWN = 120
 """Characters of a faulty value in an error."""
 
@@ -138,17 +150,17 @@ class EngineParams(Section):
 class PrepareParams(Section):
     """Which sentences and which graded pairs go in."""
 
-    sentences: str = Field(min_length=1)
-    """Sentence file: .txt (one a line), .csv, .tsv, .jsonl or .parquet."""
+    sentences: Source
+    """Sentence file: .txt (one a line), .csv, .tsv, .jsonl or .parquet; or its s3:// address."""
     column: str | None
     """Column that holds the sentences; null for .txt."""
     limit: int | None = Field(ge=1)
     """Take only the first so many distinct sentences; null takes all."""
     max_characters: int = Field(ge=1)
     """Longer sentences are left out, and counted."""
-    labelled: str = Field(min_length=1)
+    labelled: Source
     """Triplets that people labelled: see train.labelled, generate.demonstrations; often none."""
-    benchmarks: str = Field(min_length=1)
+    benchmarks: Source
     """Folder of graded pairs (.tsv: subset, score, sentence1, sentence2) and of other tasks."""
 
 

@@ -5,6 +5,8 @@ labelled file      -> labelled.parquet         triplets to train on besides, oft
 benchmarks/*.tsv   -> benchmarks/NAME.parquet  graded pairs, checked, text untouched
 all of it          -> preparation.json         what was read, left out and kept
 
+Each of the three may lie elsewhere (s3://, gs://, hdfs://): it is brought here while it is read.
+
 The tasks that stage ``evaluate`` will read are looked through as well: a fault in a file, or data
 that is missing, is told before hours of work and not after.
 """
@@ -22,6 +24,7 @@ from stages.errors import PipelineError
 from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
+from stages.storage.bringing import brought
 from stages.tables import SENTENCES, write_json, write_table, writing_table
 
 log = logging.getLogger(__name__)
@@ -51,9 +54,11 @@ def run(
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
-    pairs = read_benchmarks(Path(params.benchmarks))
-    people = read_labelled(Path(params.labelled), max_characters=params.max_characters)
-    load_tasks(Path(params.benchmarks), tasks)
+    with brought(params.benchmarks) as folder:
+        pairs = read_benchmarks(folder)
+        load_tasks(folder, tasks)
+    with brought(params.labelled) as file:
+        people = read_labelled(file, max_characters=params.max_characters)
     cleaned = _read_and_clean(params, sentences, progress)
     write_table(people.triplets, labelled)
     write_benchmarks(pairs, benchmarks)
@@ -71,9 +76,9 @@ def run(
 
 def _read_and_clean(params: PrepareParams, sentences: Path, progress: Progress) -> Counts:
     """Write the sentences that stay some at a time: a corpus may be larger than the memory."""
-    source = Path(params.sentences)
     cleaner = Cleaner(max_characters=params.max_characters, limit=params.limit)
     with (
+        brought(params.sentences) as source,
         progress("normalising sentences", total=rows_at_most(source), unit="sentences") as advance,
         writing_table(sentences, SENTENCES) as writer,
     ):

@@ -149,7 +149,11 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def table_batches(
-    path: Path, schema: Schema, *, columns: Collection[str] | None = None, rows: int = BATCH_ROWS
+    path: Path,
+    schema: Schema,
+    *,
+    columns: Collection[str] | None = None,
+    rows: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Read the Parquet file ``path`` some rows at a time: for tables that fill the memory.
 
@@ -157,14 +161,14 @@ def table_batches(
         path: A table as for :func:`read_table`.
         schema: Columns it must have.
         columns: Those of them that are read; all where none are named.
-        rows: Rows at a time; the last ones are fewer.
+        rows: Rows at a time at most; by default BATCH_ROWS.
 
     Raises:
         PipelineError: As :func:`read_table`, at the latest where the damage is.
     """
     count_rows(path, schema)
     names = [name for name in schema if columns is None or name in columns]
-    batches = parquet_batches(path, names, rows=rows)
+    batches = parquet_batches(path, names, rows=rows or BATCH_ROWS)
     while True:
         with _told_as_unreadable(path):
             batch = next(batches, None)
@@ -340,27 +344,34 @@ class TableWriter:
         from pyarrow import parquet
 
         self.rows = 0
-        self._waiting = pl.DataFrame(schema=schema)
-        self._file = parquet.ParquetWriter(path, _arrow(self._waiting).schema, compression="zstd")
+        empty = _arrow(pl.DataFrame(schema=schema))
+        # Arrow's, which are copies: rows that polars picked would keep the memory of all others.
+        self._waiting = [empty]
+        self._file = parquet.ParquetWriter(path, empty.schema, compression="zstd")
 
     def write(self, rows: pl.DataFrame) -> None:
         """Add ``rows``, which have the columns of the schema in its order."""
         self.rows += len(rows)
-        self._waiting.extend(rows) if len(self._waiting) else setattr(self, "_waiting", rows)
-        while len(self._waiting) >= BATCH_ROWS:
-            self._put(self._waiting.head(BATCH_ROWS))
-            self._waiting = self._waiting.slice(BATCH_ROWS)
+        self._waiting.append(_arrow(rows))
+        if sum(map(len, self._waiting)) >= BATCH_ROWS:
+            self._put(whole_groups=True)
 
-    def _put(self, rows: pl.DataFrame) -> None:
-        self._file.write_table(_arrow(rows), row_group_size=BATCH_ROWS)
+    def _put(self, *, whole_groups: bool) -> None:
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._waiting)
+        rows = len(table) - (len(table) % BATCH_ROWS if whole_groups else 0)
+        if rows:
+            self._file.write_table(table.slice(0, rows), row_group_size=BATCH_ROWS)
+        self._waiting = [table.slice(rows)]
 
     def __enter__(self) -> "TableWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None and len(self._waiting):
-                self._put(self._waiting)
+            if kind is None:
+                self._put(whole_groups=False)
         finally:
             self._file.close()
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from stages import curate
-from stages.curation.rules import REASONS
+from stages.curation.rules import REASONS, judged
 from stages.errors import PipelineError
 from stages.params import CurateParams
 from stages.tables import CURATED, REJECTED, SCORED, read_json, read_table, write_table
@@ -37,6 +37,29 @@ def test_every_triplet_is_kept_or_rejected_with_a_reason_and_counted(tmp_path: P
         "kept_ratio": 0.5,
         "reasons": {"entailment_too_far": 1, "empty": 1},
     }
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_table_read_some_rows_at_a_time_gives_the_bytes_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swap: bool
+) -> None:
+    """Beside the rules on the whole table in memory; samples of a premise lie far apart."""
+    params = PAPER.model_copy(update={"swap_reversed": swap, "triplets_per_premise": 2})
+    rows = [
+        row(n, id=f"{n % 17:016x}", sample=n // 17, entailment_score=1 + n * 7 % 40 / 10)
+        | ({"contradiction_score": 4.5} if n % 5 == 0 else {})
+        for n in range(120)
+    ]
+    monkeypatch.setattr("stages.tables.BATCH_ROWS", 13)
+    run(tmp_path, rows, params)
+    table = judged(pl.DataFrame(rows, schema=SCORED), **params.model_dump())
+    kept = table.filter(pl.col("reason").is_null()).drop("reason")
+    write_table(kept, tmp_path / "kept.parquet")
+    write_table(table.filter(pl.col("reason").is_not_null()), tmp_path / "dropped.parquet")
+    for mine, whole in (("curated", "kept"), ("rejected", "dropped")):
+        read = [(tmp_path / f"{name}.parquet").read_bytes() for name in (mine, whole)]
+        assert read[0] == read[1]
+    assert "outdone" in set(table["reason"].to_list())
 
 
 def test_when_nothing_is_left_the_error_shows_reasons_and_scores(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -5,16 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages import tables
 from stages.errors import PipelineError
 from stages.tables import (
     SENTENCES,
     read_json,
     read_table,
     replacing,
+    rows_at,
     spreadsheet_cell,
+    table_batches,
     text_of_cell,
     write_json,
     write_table,
+    writing_table,
 )
 
 TABLE = pl.DataFrame({"id": ["a"], "sentence": ["Hello."], "line": [1]}, schema=SENTENCES)
@@ -23,6 +28,53 @@ TABLE = pl.DataFrame({"id": ["a"], "sentence": ["Hello."], "line": [1]}, schema=
 def test_a_written_table_reads_back_equal(tmp_path: Path) -> None:
     write_table(TABLE, tmp_path / "new/folder/t.parquet")
     assert read_table(tmp_path / "new/folder/t.parquet", SENTENCES).equals(TABLE)
+
+
+ROWS = pl.DataFrame(
+    {"id": [f"{n:x}" for n in range(50)], "sentence": [None, "One."] * 25, "line": range(50)},
+    schema=SENTENCES,
+)
+
+
+@given(st.lists(st.integers(0, 20), max_size=9), st.integers(1, 60))
+def test_rows_that_come_some_at_a_time_give_the_bytes_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[int], batch: int
+) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    cuts = sorted({0, len(ROWS), *(min(sum(parts[:n]), len(ROWS)) for n in range(len(parts)))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "BATCH_ROWS", batch)
+        with writing_table(folder / "parts.parquet", SENTENCES) as writer:
+            for start, stop in pairwise(cuts):
+                writer.write(ROWS[start:stop])
+        write_table(ROWS, folder / "whole.parquet")
+    assert (folder / "parts.parquet").read_bytes() == (folder / "whole.parquet").read_bytes()
+    read = list(table_batches(folder / "parts.parquet", SENTENCES, rows=7))
+    assert max(map(len, read)) <= 7
+    assert pl.concat(read).equals(ROWS)
+
+
+@given(st.lists(st.integers(0, 49)))
+def test_rows_are_read_by_their_numbers(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "t.parquet"
+    ROWS.write_parquet(path, row_group_size=9)
+    found = rows_at(path, SENTENCES, rows, columns=["id", "line"])
+    assert found.equals(ROWS.select("id", "line")[sorted(set(rows))])
+
+
+def test_a_table_that_is_damaged_in_the_middle_is_told_when_it_is_reached(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    ROWS.write_parquet(path, row_group_size=25, compression="uncompressed")
+    whole = path.read_bytes()
+    torn = whole.replace(b"\x02\0\0\x0031", b"\x02\0\0\0\xff\xff")  # the last id, with its length
+    assert torn != whole
+    path.write_bytes(torn)
+    batches = table_batches(path, SENTENCES, rows=25)
+    assert len(next(batches)) == 25
+    with pytest.raises(PipelineError, match=r"t\.parquet cannot be read as Parquet"):
+        list(batches)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:

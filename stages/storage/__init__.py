@@ -1,0 +1,1 @@
+"""Files elsewhere: inputs and finished work by address, over fsspec."""
