@@ -249,6 +249,8 @@ def _speed(
         f"this machine, timed {made.made} (multicsr plan --calibrate); a run may differ from what "
         f"is expected by {100 * here.doubt:.0f} %."
     ]
+    peaks = [f"{name} {made.timings[name][-1].peak_mib / 1024:.1f} GiB" for name in TIMED]
+    notes.append(f"main memory at its most while it was timed: {', '.join(peaks)}.")
     if differing := made.differing(project.timed):
         notes.append(f"timed with other settings: {', '.join(differing)}; calibrate again.")
     return here, made.ratios, notes

@@ -105,7 +105,7 @@ def test_where_it_was_timed_the_plan_follows_from_that(
         if stage["name"] in runs:
             assert stage["seconds"]["expected"] == pytest.approx(10.0 + 1e-11 * stage["flops"])
     assert "this machine, timed" in found["notes"][0]
-    assert "timed with other settings: generate.batch_premises" in found["notes"][1]
+    assert "timed with other settings: generate.batch_premises" in found["notes"][2]
 
 
 def commands_on_the_page() -> list[str]:
