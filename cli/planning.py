@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml.error import YAMLError
 
 from cli.calibrating import Trial, calibrate, dev_pairs, lengths, sample_size
-from cli.machine import describe_machine
+from cli.machine import core_count, describe_machine, processor_flags, total_memory
 from stages.corpora.reading import read_sentences
 from stages.documents import load_yaml
 from stages.errors import PipelineError
@@ -21,8 +21,11 @@ from stages.planning.speed import (
     BANDWIDTH_REACHED,
     HERE,
     UTILISATION,
+    Accelerator,
     Speed,
+    accelerators,
     find_accelerator,
+    this_processor,
 )
 from stages.planning.texts import (
     CHARACTERS_A_TOKEN,
@@ -225,33 +228,65 @@ def _speed(
     request: Request, project: _Project, corpus: Corpus, sentences: Sequence[str]
 ) -> tuple[Speed, Ratios, list[str]]:
     """Return how fast, how long texts are in tokens, and where both come from."""
-    if request.machine != HERE:
-        params = project.params
-        device = find_accelerator(
-            request.machine, dtype=params.generate.dtype, training_dtype=params.train.dtype
-        )
-        low, high = UTILISATION[-1], UTILISATION[0]
-        note = (
-            f"{device.name}: not measured. {device.flops / 1e12:.4g} TFLOP/s ({device.source}), of "
-            f"which {low:.2f} to {high:.2f} (expected {UTILISATION[1]:.2f}) are assumed to be "
-            f"reached, and {BANDWIDTH_REACHED:.1f} of the memory's bandwidth."
-        )
-        return device, *_counted(project, sentences, note)
-    made = calibration.kept(request.work, _machine(), project.identities)
+    made = None
+    if request.machine == HERE:
+        made = calibration.kept(request.work, _machine(), project.identities)
     if made is None:
-        raise PipelineError(
-            "this machine has not been timed with these models.",
-            remedy="`multicsr plan --calibrate` does so in about a minute; or name an accelerator "
-            "with --machine, whose figures come from its data sheet.",
-        )
+        return _by_data_sheet(request, project, sentences)
     here = made.speed(project.timed, corpus)
     notes = [
         f"this machine, timed {made.made} (multicsr plan --calibrate); a run may differ from what "
         f"is expected by {100 * here.doubt:.0f} %."
     ]
+    peaks = [f"{name} {made.timings[name][-1].peak_mib / 1024:.1f} GiB" for name in TIMED]
+    notes.append(f"main memory at its most while it was timed: {', '.join(peaks)}.")
     if differing := made.differing(project.timed):
         notes.append(f"timed with other settings: {', '.join(differing)}; calibrate again.")
     return here, made.ratios, notes
+
+
+def _by_data_sheet(
+    request: Request, project: _Project, sentences: Sequence[str]
+) -> tuple[Speed, Ratios, list[str]]:
+    """Return what the operations and an assumed share of the peak say of a device."""
+    params = project.params
+    if request.machine == HERE:
+        device = _this_device(params)
+        how = "not timed with these models (`multicsr plan --calibrate` does so)"
+    else:
+        device = _named(request.machine, params)
+        how = "not measured"
+    low, high = UTILISATION[-1], UTILISATION[0]
+    note = (
+        f"{device.name}: {how}. {device.flops / 1e12:.4g} TFLOP/s ({device.source}), of which "
+        f"{low:.2f} to {high:.2f} (expected {UTILISATION[1]:.2f}) are assumed to be reached, and "
+        f"{BANDWIDTH_REACHED:.1f} of the memory's bandwidth."
+    )
+    return device, *_counted(project, sentences, note)
+
+
+def _named(name: str, params: Params) -> Accelerator:
+    return find_accelerator(name, dtype=params.generate.dtype, training_dtype=params.train.dtype)
+
+
+def _this_device(params: Params) -> Accelerator:
+    """Return the accelerator of this machine where its figures are known, else its processor."""
+    found = _machine()
+    words = str(found["accelerator"]).lower().replace("-", " ").split()
+    for name in accelerators():
+        if name in words:
+            return _named(name, params)
+    if found["accelerator"]:
+        raise PipelineError(
+            f"{found['accelerator']} has not been timed, and its figures are not known here.",
+            remedy="`multicsr plan --calibrate` times it in about a minute.",
+        )
+    return this_processor(
+        core_count(),
+        processor_flags(),
+        memory=total_memory(),
+        halves=bool(found["bfloat16"]) and params.generate.dtype != "float32",
+    )
 
 
 def _counted(project: _Project, sentences: Sequence[str], note: str) -> tuple[Ratios, list[str]]:

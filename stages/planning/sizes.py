@@ -27,7 +27,7 @@ def writing_memory(settings: Settings, shape: Shape, texts: Texts, *, number_byt
     """Return the bytes of device memory that stage generate needs."""
     chosen = settings["generate"]
     branches = 2 * chosen["samples"] * (2 if chosen["omega"] != 0 else 1)
-    rows = chosen["batch_premises"] * branches
+    rows = float(chosen["batch_premises"] * branches)
     columns = texts.around + 2 * texts.premise + chosen["max_new_tokens"]
     layers = shape.layers
     if shape.kind == "encoder_decoder":

@@ -1,6 +1,6 @@
 """How long work takes: on an accelerator by its data sheet, or here by a calibration run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +23,9 @@ TRAINING_STEP = 4
 DEVICES_A_MACHINE = 8
 NETWORK = 12.5e9
 """Bytes a second between machines: 100 Gbit/s."""
+CLOCK = 2.3e9
+PROCESSOR_BANDWIDTH = 4e10
+"""Bytes a second between a processor and its memory, assumed."""
 BFLOAT16_BYTES, FLOAT32_BYTES = 2, 4
 HERE = "here"
 
@@ -141,6 +144,35 @@ def find_accelerator(name: str, *, dtype: str, training_dtype: str) -> Accelerat
         link=1e9 * sheet["link"],
         number_bytes=BFLOAT16_BYTES if halves else FLOAT32_BYTES,
         source=sheet["source"],
+    )
+
+
+def this_processor(
+    cores: int, flags: Collection[str], *, memory: float, halves: bool
+) -> Accelerator:
+    """Return a processor that nobody has timed, by what its instructions could do.
+
+    Two multiply-adds a cycle, of as many numbers as its registers hold, at CLOCK; that is assumed
+    of all processors, and is right for some.
+
+    Args:
+        cores: That may be used.
+        flags: Names of its instruction sets, as Linux tells them.
+        memory: Bytes of main memory.
+        halves: Whether the language model computes in bfloat16.
+    """
+    lanes = 16 if "avx512f" in flags else 8
+    single = cores * CLOCK * 2 * 2 * lanes
+    faster = (8 if "amx_bf16" in flags else 2) if halves else 1
+    return Accelerator(
+        name=f"this processor, {cores} cores",
+        flops=single * faster,
+        training_flops=single,
+        memory=memory,
+        bandwidth=PROCESSOR_BANDWIDTH,
+        link=NETWORK,
+        number_bytes=BFLOAT16_BYTES if halves else FLOAT32_BYTES,
+        source=f"{lanes} numbers at once, twice a cycle, {CLOCK / 1e9:.1f} GHz assumed",
     )
 
 

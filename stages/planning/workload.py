@@ -152,12 +152,13 @@ def guiding(settings: Settings, models: Models, texts: Texts, *, triplets: float
 def steps_of(settings: Settings, triplets: float) -> float:
     """Return the steps of training on ``triplets``."""
     chosen = settings["train"]
-    return max(1, math.ceil(chosen["epochs"] * math.ceil(triplets / chosen["batch_triplets"])))
+    batches = math.ceil(triplets / chosen["batch_triplets"])
+    return float(max(1, math.ceil(chosen["epochs"] * batches)))
 
 
 def looks_of(settings: Settings, triplets: float) -> float:
     """Return how often the dev set is looked at: before the first step, between, after the last."""
-    return 1 + math.ceil(steps_of(settings, triplets) / settings["train"]["eval_steps"])
+    return float(1 + math.ceil(steps_of(settings, triplets) / settings["train"]["eval_steps"]))
 
 
 def encoded(shape: Shape, texts: Texts, *, objective: str = "masked") -> float:

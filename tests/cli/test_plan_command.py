@@ -66,7 +66,6 @@ def test_a_setting_may_be_tried_without_writing_it_down(run: Run, project: Path)
         ((*SCALE, "--machine", "l4", "--set", "omega=0"), "--set 'omega=0' sets nothing"),
         ((*SCALE, "--machine", "l4", "--set", "generate.omega=x"), "generate.omega = 'x'"),
         ((*SCALE, "--machine", "l4", "--llm", "gpt-9"), "'gpt-9' are not at hand"),
-        (SCALE, "this machine has not been timed with these models"),
     ],
 )
 def test_what_cannot_be_planned_is_one_clear_line(
@@ -77,6 +76,16 @@ def test_what_cannot_be_planned_is_one_clear_line(
     assert cause in ended.err
     assert "remedy: " in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_before_it_is_timed_this_machine_is_told_by_what_it_could_do(
+    run: Run, project: Path
+) -> None:
+    ended = run("plan", *KNOWN, *SCALE, "--json")
+    found = json.loads(ended.out)
+    assert "not timed with these models (`multicsr plan --calibrate` does so)" in found["notes"][0]
+    assert "assumed to be reached" in found["notes"][0]
+    assert found["plans"][0]["seconds"]["expected"] > 3600  # no GPU here
 
 
 def test_a_calibration_takes_the_models_that_are_here_and_no_others(
@@ -105,7 +114,7 @@ def test_where_it_was_timed_the_plan_follows_from_that(
         if stage["name"] in runs:
             assert stage["seconds"]["expected"] == pytest.approx(10.0 + 1e-11 * stage["flops"])
     assert "this machine, timed" in found["notes"][0]
-    assert "timed with other settings: generate.batch_premises" in found["notes"][1]
+    assert "timed with other settings: generate.batch_premises" in found["notes"][2]
 
 
 def commands_on_the_page() -> list[str]:

@@ -31,9 +31,10 @@ def decoder() -> LlamaForCausalLM:
         num_hidden_layers=LAYERS,
         num_attention_heads=SIZES["heads"],
         num_key_value_heads=SIZES["kv_heads"],
-        attn_implementation="eager",
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    model.set_attn_implementation("eager")
+    return model
 
 
 def layer_weights(*, gated: bool, **sizes: int) -> int:
@@ -60,9 +61,9 @@ def test_training_costs_three_forward_passes() -> None:
         intermediate_size=INNER,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
-        attn_implementation="eager",
     )
     model = BertModel(config, add_pooling_layer=False)
+    model.set_attn_implementation("eager")
     ids = torch.zeros(ROWS, LENGTH, dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
         loss = model(ids).last_hidden_state.sum()
