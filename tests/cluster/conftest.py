@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 from stages.engines.ray_connection import imported
@@ -28,6 +29,7 @@ CLUSTER = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SECONDS_TO_START = 120.0
+SECONDS_TO_STOP = 20.0
 SHORT = os.environ.get("FAULTS") == "short"
 
 
@@ -67,9 +69,21 @@ def cluster() -> Iterator[Head]:
     _wait_for(host, port)
     _wait_for(host, client)
     yield Head(f"{host}:{port}", f"ray://{host}:{client}")
-    head.terminate()
-    head.wait(timeout=30)
+    _end(head)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(head: "subprocess.Popen[bytes]") -> None:
+    """Stop the head and all it has started, by force where asking does not help."""
+    started = psutil.Process(head.pid).children(recursive=True)
+    head.terminate()
+    try:
+        head.wait(timeout=SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        head.kill()
+        head.wait()
+    for process in psutil.wait_procs(started, timeout=SECONDS_TO_STOP)[1]:
+        process.kill()
 
 
 def _host() -> str:
