@@ -86,7 +86,7 @@ def _end(head: "subprocess.Popen[bytes]") -> None:
 def _host() -> str:
     from ray.util import get_node_ip_address
 
-    return str(get_node_ip_address())
+    return str(get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def _free_port() -> int:
