@@ -111,12 +111,14 @@ def test_timing_tells_what_the_stage_cost(run: Run, called: dict[str, Any]) -> N
     assert {"multicsr", "torch"} <= set(record["versions"])
 
 
-def test_timing_tells_what_each_worker_made(run: Run, called: dict[str, Any]) -> None:
+def test_timing_tells_what_each_worker_made(
+    run: Run, called: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def made(*_: object, engine: LocalEngine, **__: object) -> None:
         engine.throughput.add("node-7", rows=6, seconds=1.5)
         engine.throughput.add("node-7", rows=2, seconds=0.5)
 
-    stages.generate.run = made  # type: ignore[attr-defined]
+    monkeypatch.setattr(stages.generate, "run", made)
     assert run("generate", "--timing", "timing.json").code == 0
     (worker,) = json.loads(Path("timing.json").read_text(encoding="utf-8"))["workers"]
     assert worker == {"name": "node-7", "shards": 2, "rows": 8, "seconds": 2.0, "rate": 4.0}

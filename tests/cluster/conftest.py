@@ -1,5 +1,6 @@
 """A Ray cluster of four workers on this machine, and a tiny model for them."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 from stages.engines.ray_connection import imported
@@ -67,15 +69,24 @@ def cluster() -> Iterator[Head]:
     _wait_for(host, port)
     _wait_for(host, client)
     yield Head(f"{host}:{port}", f"ray://{host}:{client}")
-    head.terminate()
-    head.wait(timeout=30)
+    _end(head)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(head: "subprocess.Popen[bytes]") -> None:
+    """End the head and all it has started; there is nothing to keep, and asking takes long."""
+    started = psutil.Process(head.pid).children(recursive=True)
+    head.kill()
+    head.wait()
+    for process in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _host() -> str:
     from ray.util import get_node_ip_address
 
-    return str(get_node_ip_address())
+    return str(get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def _free_port() -> int:

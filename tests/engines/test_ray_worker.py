@@ -1,6 +1,7 @@
 """What a worker looks at before it works, and what it answers; no cluster is needed for that."""
 
 import pickle
+import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -74,7 +75,7 @@ def test_other_code_is_refused(place: Place) -> None:
 
 def test_a_worker_without_the_model_names_node_and_path(place: Place) -> None:
     got = reply(RayWorker(Shouting(), Terms(models={"models/none": "1f"}), place))
-    node = ray_worker.platform.node()
+    node = platform.node()
     assert got.cause == f"on {node}: the model {Path('models/none').absolute()} is not there."
     elsewhere = replace(place, root=f"{place.root}/nowhere")
     got = reply(RayWorker(Shouting(), Terms(models={"llm": "1f"}), elsewhere))
@@ -171,6 +172,7 @@ def test_what_travels_holds_no_model() -> None:
     assert "_model" in vars(model)
     again = pickle.loads(pickle.dumps(model))
     assert (again.identity, vars(again)["_model"]) == ("one", None)
-    guide = GuideMaker(LocalEngine)  # type: ignore[arg-type]  anything that can be named
+    load: Any = LocalEngine  # anything that can be named
+    guide = GuideMaker(load)
     vars(guide)["_guide"] = object()
     assert vars(pickle.loads(pickle.dumps(guide)))["_guide"] is None
