@@ -10,12 +10,13 @@ import glob
 import json
 import os
 import tempfile
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from stages.errors import PipelineError
 
@@ -240,7 +241,7 @@ def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[An
 
 
 def _placed_batches(
-    path: Path, columns: list[str], *, rows: int, only: Sequence[int] | None = None
+    path: Path, columns: list[str], *, rows: int, only: NDArray[np.int64] | None = None
 ) -> Iterator[tuple[int, Any]]:
     """Give batches with the number of their first row; row groups without wanted rows are not read.
 

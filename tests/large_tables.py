@@ -79,7 +79,7 @@ def _scored(numbers: np.ndarray, draws: np.random.Generator, *, samples: int) ->
         "entailment_answer": a.round(4).cast(pl.String),
         "contradiction_answer": b.round(4).cast(pl.String),
     }
-    return pl.DataFrame(columns).cast(dict(SCORED)).select(SCORED.keys())
+    return pl.DataFrame(columns).cast(pl.Schema(SCORED)).select(SCORED.keys())
 
 
 def _texts(number: pl.Series, *, salt: int) -> pl.Series:

@@ -87,7 +87,8 @@ def sampled(
             },
         ),
     }
-    frames, counted = {}, {}
+    frames: dict[str, pl.DataFrame] = {}
+    counted: dict[str, Counted] = {}
     for name, table in tables.items():
         mine = [check for check in checks if check.looks_at == name]
         frames[name], found = _counted(table, mine, rows=rows)
@@ -153,7 +154,7 @@ def _with_facts(rows: pl.DataFrame, table: _Table, places: Any) -> pl.DataFrame:
 
 def _asked(check: Check) -> tuple[pl.Expr, pl.Expr]:
     """Return which rows a check looks at and which of them break it, as Great Expectations does."""
-    asked = check.arguments
+    asked: Mapping[str, Any] = check.arguments
     column = pl.col(str(asked.get("column", asked.get("column_A"))))
     there = column.is_not_null()
     match check.kind:

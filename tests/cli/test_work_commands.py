@@ -130,3 +130,16 @@ def test_answers_of_a_server_are_listed_and_stay_until_they_are_named(
     assert folder.is_dir()
     assert run("work", "prune", "--all", "--yes", "--stage", "answers").code == 0
     assert not folder.exists()
+
+
+def test_finished_shards_are_carried_to_a_place_and_back(project: Path, run: Run) -> None:
+    shard = Path("generate/0123456789abcdef/shard-000000.parquet")
+    (project / ".work" / shard).parent.mkdir(parents=True)
+    (project / ".work" / shard).write_bytes(b"a shard")
+    place = (project / "place").as_uri()
+    assert "pushed 1 files" in run("work", "push", place).err
+    assert "pulled 1 files" in run("work", "pull", place, "--work", "elsewhere").err
+    assert (project / "elsewhere" / shard).read_bytes() == b"a shard"
+    ended = run("work", "push", "ftp://host/work")
+    assert ended.code == 2
+    assert "ftp://host/work is no address that is understood" in ended.err

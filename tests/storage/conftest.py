@@ -1,6 +1,5 @@
 """An S3-compatible server of our own, on loopback, in a process of its own."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +17,10 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class Server:
-    """Where it answers; any key will do."""
+    """Where it answers; any key will do. ``nothing``: an empty file of settings."""
 
     address: str
+    nothing: Path
 
     def environment(self) -> dict[str, str]:
         """Return what makes a process ask this server and nobody else."""
@@ -28,14 +29,16 @@ class Server:
             "AWS_ACCESS_KEY_ID": "a-key-for-tests",
             "AWS_SECRET_ACCESS_KEY": "planted-secret-of-tests",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": str(self.nothing),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.nothing),
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    nothing = tmp_path_factory.mktemp("aws") / "config"  # DVC wants a real file
+    nothing.touch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -44,7 +47,7 @@ def server() -> Iterator[Server]:
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
         try:
             _wait_for(port)
-            yield Server(f"http://127.0.0.1:{port}")
+            yield Server(f"http://127.0.0.1:{port}", nothing)
         finally:
             process.terminate()
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from stages import prepare
+from stages.corpora.reading import sentence_batches
 from stages.errors import PipelineError
 from stages.params import PrepareParams
 from stages.storage.bringing import brought
@@ -55,7 +56,7 @@ def test_a_fault_in_a_file_is_told_of_its_address(bucket: Any, tmp_path: Path) -
         pytest.raises(PipelineError, match=r"^s3://team/in/corpus\.txt is not UTF-8 text: byte 6"),
         brought("s3://team/in/corpus.txt") as path,
     ):
-        list(prepare.sentence_batches(path, column=None))
+        list(sentence_batches(path, column=None))
     assert not path.exists()
 
 
