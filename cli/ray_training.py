@@ -98,5 +98,5 @@ def _train(arguments: dict[str, Any]) -> None:
     from stages.params import load_params
 
     params = load_params(Path(arguments["params"])).train
-    paths = {name: Path(path) for name, path in arguments["paths"].items()}
+    paths: dict[str, Any] = {name: Path(path) for name, path in arguments["paths"].items()}
     stage.run(params, **paths, progress=progress)
