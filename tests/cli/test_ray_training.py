@@ -25,4 +25,4 @@ def test_without_ray_a_person_is_told_what_to_install(
 def test_dvc_runs_nothing_again_because_of_the_launcher() -> None:
     pipeline = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     assert "launcher" not in pipeline
-    assert not [key for key, _ in settings() if "launcher" in key or "workers" in key]
+    assert not [key for key, _ in settings() if "launcher" in key]
