@@ -60,12 +60,14 @@ def test_a_curve_is_drawn_for_each_revision_with_its_labels(template: str) -> No
     assert "NaN" not in svg
 
 
+@pytest.mark.slow
 def test_the_dev_curve_marks_base_and_best() -> None:
     svg = drawn("dev", revisions=("main",))
     assert svg.count("mark-rule role-mark") == 1
     assert "stroke-dasharray" in svg
 
 
+@pytest.mark.slow
 def test_the_cosines_by_grade_have_the_middle_half_around_them_and_the_base_dashed() -> None:
     svg = drawn("agreement", revisions=("main",))
     assert svg.count("mark-area role-mark") == 1

@@ -72,6 +72,7 @@ def test_triplets_to_train_on_are_as_many_as_asked_and_no_text_comes_twice(
     assert found["id"].n_unique() == 50
 
 
+@pytest.mark.slow
 def test_the_room_for_tables_is_what_they_take_within_two_fifths(
     tmp_path: Path, premises: list[str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_when_not_all_fit_those_with_the_least_ids_are_taken_and_the_same_every_
     assert found(shuffled, rejected, most_bytes=20_000) == result
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=12), most=st.integers(300, 4000))
 def test_the_data_has_no_more_bytes_than_allowed_and_cannot_end_its_element(

@@ -36,6 +36,7 @@ ROWS = pl.DataFrame(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 20), max_size=9), st.integers(1, 60))
 def test_rows_that_come_some_at_a_time_give_the_bytes_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory, parts: list[int], batch: int

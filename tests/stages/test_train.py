@@ -392,6 +392,7 @@ def test_no_gain_on_dev_is_warned_about(project: Project, caplog: pytest.LogCapt
     assert "no step beat the base on dev" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_breakdown_names_the_step_and_leaves_the_old_encoder(project: Project) -> None:
     old = project.root / "models/encoder/model.safetensors"
     old.parent.mkdir()

@@ -94,6 +94,7 @@ def test_it_learns_and_tells_every_step(run: Run, recipe: Recipe, tmp_path: Path
     assert encoder.max_seq_length == 128
 
 
+@pytest.mark.slow
 def test_the_kept_weights_are_those_of_the_best_look(
     whole: tuple[TrainingRecord, SentenceTransformer, Path], pairs: pl.DataFrame
 ) -> None:
@@ -235,6 +236,7 @@ def test_bfloat16_autocast_keeps_float32_weights(run: Run, recipe: Recipe, tmp_p
     assert record.steps["loss"].is_finite().all()
 
 
+@pytest.mark.slow
 def test_a_breakdown_stops_at_its_step(run: Run, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"broke down at step \d+: its (loss|grad_norm) is nan"):
         run(replace(recipe, learning_rate=1e30, warmup_ratio=0.0), tmp_path)
