@@ -12,7 +12,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from cli import calibrating, planning
 from cli.calibrating import Trial
 from cli.planning import Request, calibrate_for
-from stages.params import load_params
 from stages.planning import calibration, sampling
 from stages.planning.estimating import Scenario, make_plan
 from stages.planning.texts import corpus_of
@@ -125,5 +124,4 @@ def taken(request: Request, sentences: list[str], folder: Path) -> dict[str, flo
     seconds["train"] = runs._timed("train", curated)["seconds"]
     summary = json.loads((folder / "training/summary.json").read_text(encoding="utf-8"))
     assert summary["triplets"] == TRIPLETS
-    assert load_params(request.params).train.batch_triplets <= TRIPLETS
     return seconds
