@@ -99,10 +99,13 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def delete_but(kept: Container[Path], *, folder: Path) -> None:
-    """Delete the checkpoints in ``folder`` that are not ``kept``."""
+    """Delete the checkpoints in ``folder`` that are not ``kept``; what resists goes next time.
+
+    The parent's way, by the folders' times, takes one that a kill left half deleted for the newest.
+    """
     for checkpoint in folder.glob("checkpoint-*"):
         if checkpoint not in kept:
-            shutil.rmtree(checkpoint)
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _is_whole(checkpoint: Path) -> bool:
