@@ -36,7 +36,7 @@ test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser --numprocesses auto --dist loadfile
 
 test-cluster: $(READY)  ## Run a Ray cluster here and kill parts of it; FAULTS=short is a little of it
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster --durations 8
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -k '$(ONLY)' --durations 8
 
 faults: $(READY)  ## Break things on purpose, into reports/reliability.json; FAULTS=short is a little of it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults tests/faults -k '$(ONLY)' --durations 8
