@@ -11,7 +11,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -113,8 +113,8 @@ def _attempt(run: str, number: int) -> Iterator[None]:
     Ray hands the shard of a lost worker to another one, again and again; one that ends every
     worker, for want of memory say, would go round for ever.
     """
-    file = Path(tempfile.gettempdir()) / f"multicsr-{run}" / str(number)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # No folder of the run's own: one worker would remove it while another opens its file.
+    file = Path(tempfile.gettempdir()) / f"multicsr-{run}-{number}"
     with file.open("ab") as attempts:
         attempts.write(b".")
         count = attempts.tell()
@@ -128,8 +128,6 @@ def _attempt(run: str, number: int) -> Iterator[None]:
         yield
     finally:
         file.unlink(missing_ok=True)
-        with suppress(OSError):
-            file.parent.rmdir()
 
 
 def check(terms: Terms, place: Place) -> None:

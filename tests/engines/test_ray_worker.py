@@ -113,9 +113,8 @@ def test_full_memory_and_faults_are_told_apart(place: Place) -> None:
 
 
 def test_a_shard_that_ends_every_worker_is_given_up(place: Place) -> None:
-    attempts = Path(place.root) / "multicsr-run"
-    attempts.mkdir()
-    (attempts / "7").write_bytes(b"." * ray_worker.MOST_ATTEMPTS)  # none of them was ended
+    attempts = Path(place.root) / "multicsr-run-7"
+    attempts.write_bytes(b"." * ray_worker.MOST_ATTEMPTS)  # none of them was ended
     got = reply(RayWorker(Shouting(), Terms(), place))
     assert "shard 7 has ended 10 workers" in got.cause
     assert reply(RayWorker(Shouting(), Terms(), place)).data
