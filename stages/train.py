@@ -12,6 +12,7 @@ import difflib
 import logging
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -181,13 +182,22 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         record.write(training)
         seconds = round(time.perf_counter() - start, 1)
         write_json({**summary, "seconds": seconds}, training / "summary.json")
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        _delete_finished(checkpoints)
     _say(record, triplets=len(triplets), dev=params.dev, seconds=seconds)
     if len(people):
         log.info(
             "train: %s of the %s triplets were labelled by people (%.1f %%)",
             *(f"{len(people):,}", f"{len(triplets):,}", 100 * len(people) / len(triplets)),
         )
+
+
+def _delete_finished(folder: Path) -> None:
+    """Delete the work of a run that has ended, as a whole: half of it must not be gone on from."""
+    away = folder.with_name(f"{folder.name}.finished")
+    shutil.rmtree(away, ignore_errors=True)
+    with suppress(OSError):
+        folder = folder.rename(away)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _origin(preparation: Path, curation: Path, origins: Path) -> Origin:
