@@ -31,6 +31,7 @@ from stages.engines.digests import (
 from stages.engines.disk import require_space
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.hardware import device, resolve_dtype
+from stages.engines.inventory import buried
 from stages.engines.processes import Processes, join_processes
 from stages.engines.protocol import Engine
 from stages.errors import PipelineError
@@ -193,10 +194,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
 
 def _delete_finished(folder: Path) -> None:
     """Delete the work of a run that has ended, as a whole: half of it must not be gone on from."""
-    away = folder.with_name(f"{folder.name}.finished")
-    shutil.rmtree(away, ignore_errors=True)
     with suppress(OSError):
-        folder = folder.rename(away)
+        folder = buried(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

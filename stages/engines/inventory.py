@@ -87,10 +87,18 @@ def remove(piece: Work) -> bool:
     with lock(path / IN_USE) as mine:
         if not mine or (piece.stage == EXPERIMENTS and _experiments_run(path)):
             return False
-        grave = path.with_name(f"{GRAVE}{path.name}-{os.getpid()}")
-        path.rename(grave)
+        grave = buried(path)
     shutil.rmtree(grave)
     return True
+
+
+def buried(path: Path) -> Path:
+    """Rename a folder to what only `multicsr work` knows, and return that: nobody goes on from it.
+
+    Raises:
+        OSError: When it cannot be renamed.
+    """
+    return path.rename(path.with_name(f"{GRAVE}{path.name}-{os.getpid()}"))
 
 
 class Today:

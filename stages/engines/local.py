@@ -44,8 +44,3 @@ class LocalEngine:
             name = f"process {os.getpid()}"
             self.throughput.add(name, rows=len(order.rows), seconds=seconds)
             yield order.number, data
-
-
-def here() -> LocalEngine:
-    """Return the engine of who names none: for tests and for use as a library."""
-    return LocalEngine()

@@ -123,8 +123,7 @@ def _sums(checkpoint: Path) -> str:
     for file in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
         name = file.relative_to(checkpoint).as_posix()
         if name != SUMS:
-            with file.open("rb") as opened:
-                lines.append(f"{hashlib.file_digest(opened, 'sha256').hexdigest()}  {name}\n")
+            lines.append(f"{path_digest(file).hex()}  {name}\n")
     return "".join(lines)
 
 
