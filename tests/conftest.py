@@ -52,6 +52,13 @@ def _logging_unconfigured() -> None:
 
 
 @pytest.fixture(scope="session")
+def dvc_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DVC cache for all clones of this run: what one of them has computed none computes again."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "dvc-cache"
+
+
+@pytest.fixture(scope="session")
 def premises() -> list[str]:
     """Sentences of the starter corpus."""
     lines = (ROOT / "data/starter/premises.tsv").read_text(encoding="utf-8").splitlines()

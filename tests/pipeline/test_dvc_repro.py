@@ -44,19 +44,20 @@ def copy_of_the_project(folder: Path) -> None:
     run(folder, "git", "config", "user.name", "Test")
 
 
-def smoke_project(folder: Path) -> None:
-    """Copy the project to ``folder`` and commit it on the smoke profile."""
+def smoke_project(folder: Path, *, cache: Path) -> None:
+    """Copy the project to ``folder``, commit it on the smoke profile, and let DVC use ``cache``."""
     copy_of_the_project(folder)
+    (folder / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
     run(folder, sys.executable, "-m", "cli", "params", "switch", "smoke")
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "smoke profile")
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory, dvc_cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("clone")
-    smoke_project(folder)
-    run(folder, "dvc", "repro")
+    smoke_project(folder, cache=dvc_cache)
+    run(folder, "dvc", "repro", "--no-run-cache")
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "first run")
     return folder

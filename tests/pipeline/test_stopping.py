@@ -19,10 +19,10 @@ pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory, dvc_cache: Path) -> Path:
     """A project with all that training reads."""
     folder = tmp_path_factory.mktemp("clone")
-    smoke_project(folder)
+    smoke_project(folder, cache=dvc_cache)
     run(folder, "dvc", "repro", "validate")
     return folder
 
