@@ -25,7 +25,7 @@ repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/rep
 	@echo "report:  file://$(CURDIR)/reports/report.html"
 
 test: $(READY)  ## Run the quick tests, offline
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/benchmarks
 
 test-slow: $(READY)  ## Run the tests that take seconds each, and DVC in a fresh clone
 	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile --durations 8
