@@ -29,7 +29,10 @@ from stages.language_models.servers.settings import Server
 from stages.language_models.triplet_writing import Demonstrations, TripletWriter
 from stages.params import GenerateParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import LABELLED, SENTENCES, TRIPLETS, read_table, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 
 log = logging.getLogger(__name__)
 

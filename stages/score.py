@@ -33,7 +33,10 @@ from stages.language_models.servers.account import accounted, asked_from_here, u
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import SCORED, TRIPLETS, read_table, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, TRIPLETS
+from stages.tables.writing import write_table
 
 log = logging.getLogger(__name__)
 

@@ -37,7 +37,9 @@ from stages.engines.protocol import Engine
 from stages.errors import PipelineError
 from stages.params import TrainParams
 from stages.progress import Progress, silent
-from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, LABELLED, PAIRS
 from stages.training.card import Origin, model_card
 from stages.training.checkpoints import WEIGHTS_KEPT, sole_use, weights_digest
 from stages.training.dev import DevEvaluator

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.tables import SCORED, TRIPLETS, writing_table
+from stages.tables.schemas import SCORED, TRIPLETS
+from stages.tables.writing import writing_table
 
 ROOT = Path(__file__).parents[1]
 PART_ROWS = 200_000

@@ -17,7 +17,7 @@ from stages.engines.disk import require_space, require_space_for_output
 from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.protocol import Engine, Maker, Order, Terms
 from stages.engines.turns import alive, many_in_turns
-from stages.tables import UNREADABLE
+from stages.tables.reading import UNREADABLE
 
 Piece = TypeVar("Piece")
 

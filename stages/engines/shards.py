@@ -21,7 +21,8 @@ from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
 from stages.engines.series import Series
 from stages.progress import Progress, kept_when_stopped
-from stages.tables import Schema, read_parquet
+from stages.tables.reading import read_parquet
+from stages.tables.schemas import Schema
 
 COMMON_CHARACTERS = 400
 """Longer texts are computed fewer at a time, so that a batch never needs much more memory."""

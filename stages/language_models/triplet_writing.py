@@ -15,7 +15,7 @@ from stages.language_models.prompts import (
     noisy_prompt,
 )
 from stages.language_models.protocol import Decoding, LanguageModel, Request
-from stages.tables import TRIPLETS
+from stages.tables.schemas import TRIPLETS
 
 OPPOSITE = dict(zip(HYPOTHESES, reversed(HYPOTHESES), strict=True))
 Demonstrations = Mapping[str, Sequence[Mapping[str, str]]]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.tables import CURATED, SENTENCES, TRIPLETS, read_table, write_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 
 TEXTS = ("premise", "entailment", "contradiction")
 

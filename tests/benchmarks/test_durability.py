@@ -15,7 +15,8 @@ from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
 from stages.params import load_params
 from stages.progress import silent
-from stages.tables import TRIPLETS, write_table
+from stages.tables.schemas import TRIPLETS
+from stages.tables.writing import write_table
 from tests.benchmarks.conftest import ROUNDS, Figure
 
 pytestmark = pytest.mark.benchmarks

@@ -22,7 +22,7 @@ from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
 from stages.params import load_params
 from stages.progress import silent
-from stages.tables import TRIPLETS
+from stages.tables.schemas import TRIPLETS
 from tests.benchmarks.conftest import ROUNDS, Figure
 from tests.benchmarks.pinned import Pinned, cores, rate
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from stages.curation.closeness import closeness, word_overlap
-from stages.tables import TRIPLETS
+from stages.tables.schemas import TRIPLETS
 from tests.curation.tables_at_hand import row
 
 

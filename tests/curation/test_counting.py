@@ -8,7 +8,8 @@ import pytest
 
 from stages import tables
 from stages.errors import QualityError
-from stages.tables import read_json, write_table
+from stages.tables.json_files import read_json
+from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 from tests.stages.test_validate import DROPPED_FAULTS, KEPT_FAULTS, planted, run
 

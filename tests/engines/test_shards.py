@@ -15,7 +15,7 @@ from stages.engines.pieces import SAID
 from stages.engines.shards import Plan, run_in_shards
 from stages.errors import PipelineError
 from stages.progress import silent
-from stages.tables import read_json
+from stages.tables.json_files import read_json
 from tests.engines.test_disk import Disk
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}

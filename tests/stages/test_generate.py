@@ -11,7 +11,10 @@ from stages.errors import PipelineError
 from stages.language_models.prompts import HYPOTHESES
 from stages.language_models.protocol import Answer, Decoding, Request
 from stages.params import GenerateParams, load_params
-from stages.tables import LABELLED, SENTENCES, TRIPLETS, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 
 ROOT = Path(__file__).parents[2]
 SMOKE = load_params(ROOT / "profiles/smoke.yaml")

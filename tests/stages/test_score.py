@@ -8,7 +8,10 @@ from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.model_files.installing import install_nothing
 from stages.params import load_params
-from stages.tables import SCORED, TRIPLETS, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, TRIPLETS
+from stages.tables.writing import write_table
 from tests.judges.classifiers import write_classifier
 
 ROOT = Path(__file__).parents[2]

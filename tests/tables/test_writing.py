@@ -1,0 +1,41 @@
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.tables import writing
+from stages.tables.reading import read_table, table_batches
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table, writing_table
+
+ROWS = pl.DataFrame(
+    {"id": [f"{n:x}" for n in range(50)], "sentence": [None, "One."] * 25, "line": range(50)},
+    schema=SENTENCES,
+)
+
+
+def test_a_written_table_reads_back_equal(tmp_path: Path) -> None:
+    write_table(ROWS, tmp_path / "new/folder/t.parquet")
+    assert read_table(tmp_path / "new/folder/t.parquet", SENTENCES).equals(ROWS)
+
+
+@pytest.mark.slow
+@given(st.lists(st.integers(0, 20), max_size=9), st.integers(1, 60))
+def test_rows_that_come_some_at_a_time_give_the_bytes_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[int], batch: int
+) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    cuts = sorted({0, len(ROWS), *(min(sum(parts[:n]), len(ROWS)) for n in range(len(parts)))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "BATCH_ROWS", batch)
+        with writing_table(folder / "parts.parquet", SENTENCES) as writer:
+            for start, stop in pairwise(cuts):
+                writer.write(ROWS[start:stop])
+        write_table(ROWS, folder / "whole.parquet")
+    assert (folder / "parts.parquet").read_bytes() == (folder / "whole.parquet").read_bytes()
+    read = list(table_batches(folder / "parts.parquet", SENTENCES, rows=7))
+    assert max(map(len, read)) <= 7
+    assert pl.concat(read).equals(ROWS)
