@@ -228,7 +228,7 @@ def _check_inputs(processes: Processes, fingerprint_here: str) -> None:
 
 
 def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
-    people = read_table(path, LABELLED)
+    people = read_table(path, LABELLED, columns=COLUMNS)
     if params.labelled and people.is_empty():
         raise PipelineError(
             f"train.labelled = true, but {path} holds no triplet.",
@@ -238,7 +238,8 @@ def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
 
 
 def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.DataFrame:
-    table = pl.concat([table.select(COLUMNS) for table in (read_table(curated, CURATED), people)])
+    written = read_table(curated, CURATED, columns=COLUMNS)
+    table = pl.concat([table.select(COLUMNS) for table in (written, people)])
     if len(table) < batch_triplets:
         besides = f" and {len(people)} labelled ones" if len(people) else ""
         raise PipelineError(

@@ -14,7 +14,7 @@ TEXTS = ("premise", "entailment", "contradiction")
 
 @dataclass(frozen=True)
 class Labelled:
-    """The triplets that stay, as LABELLED (see stages.tables.schemas), and what became of all rows."""
+    """The triplets that stay, LABELLED (see stages.tables.schemas), and what became of all rows."""
 
     triplets: pl.DataFrame
     read: int

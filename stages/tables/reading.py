@@ -1,7 +1,8 @@
 """Tables are read: whole, or some rows at a time, with their columns checked."""
 
 import contextlib
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,19 +51,27 @@ def read_any_table(path: Path) -> pl.DataFrame:
     Raises:
         PipelineError: When the file is missing or is not Parquet.
     """
-    with _told_as_unreadable(path):
+    with told_as_unreadable(path):
         return read_parquet(path)
 
 
-def read_table(path: Path, schema: Schema) -> pl.DataFrame:
+def read_table(
+    path: Path, schema: Schema, *, columns: Collection[str] | None = None
+) -> pl.DataFrame:
     """Read the Parquet file ``path`` and check that it has the columns of ``schema``.
+
+    Args:
+        path: A table that a stage wrote.
+        schema: Columns it must have.
+        columns: Those of them that are read; all where none are named.
 
     Raises:
         PipelineError: When the file is missing, is not Parquet, or has other columns.
     """
-    table = read_any_table(path)
-    _check_columns(path, table.schema, schema)
-    return table.select(schema.keys())
+    count_rows(path, schema)
+    names = [name for name in schema if columns is None or name in columns]
+    with told_as_unreadable(path):
+        return read_parquet(path, columns=names).select(names)
 
 
 def table_batches(
@@ -87,11 +96,11 @@ def table_batches(
     names = [name for name in schema if columns is None or name in columns]
     batches = parquet_batches(path, names, rows=rows or BATCH_ROWS)
     while True:
-        with _told_as_unreadable(path):
+        with told_as_unreadable(path):
             batch = next(batches, None)
         if batch is None:
             return
-        yield _frame(batch).select(names)
+        yield frame(batch).select(names)
 
 
 def count_rows(path: Path, schema: Schema) -> int:
@@ -101,7 +110,7 @@ def count_rows(path: Path, schema: Schema) -> int:
         PipelineError: As :func:`read_table`.
     """
     found, rows = any_schema(path)
-    _check_columns(path, found, schema)
+    check_columns(path, found, schema)
     return rows
 
 
@@ -111,11 +120,28 @@ def any_schema(path: Path) -> tuple[pl.Schema, int]:
     Raises:
         PipelineError: When the file is missing or is not Parquet.
     """
+    with told_as_unreadable(path):
+        schema, rows, _ = footer(path, path)
+        return schema, rows
+
+
+def footer(path: Path, source: Path | BinaryIO) -> tuple[pl.Schema, int, int]:
+    """Return the columns, the number of rows and their bytes before compression.
+
+    Args:
+        path: Names the file in errors.
+        source: The file, or its bytes as a stream.
+
+    Raises:
+        PipelineError: As :func:`any_schema`.
+    """
     from pyarrow import parquet
 
-    with _told_as_unreadable(path), _as_os_errors(), parquet.ParquetFile(path) as file:
+    with told_as_unreadable(path), _as_os_errors(), parquet.ParquetFile(source) as file:
         schema = pl.DataFrame(file.schema_arrow.empty_table()).schema
-        return schema, int(file.metadata.num_rows)
+        about = file.metadata
+        size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+        return schema, int(about.num_rows), int(size)
 
 
 def rows_at(
@@ -136,11 +162,12 @@ def rows_at(
     wanted = np.unique(np.fromiter(rows, dtype=np.int64))
     found = [pl.DataFrame(schema={name: schema[name] for name in names})]
     count_rows(path, schema)
-    with _told_as_unreadable(path):
-        for start, batch in _placed_batches(path, names, rows=BATCH_ROWS, only=wanted):
+    with told_as_unreadable(path):
+        near = partial(_some_within, wanted)
+        for start, batch in placed_batches(path, names, rows=BATCH_ROWS, wanted=near):
             here = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
             # Taken by Arrow, which copies: else few rows would keep the memory of all.
-            found.append(_frame(batch.take(here - start)))
+            found.append(frame(batch.take(here - start)))
     return pl.concat(found)
 
 
@@ -153,27 +180,43 @@ def parquet_batches(path: Path, columns: list[str], *, rows: int) -> Iterator[An
     Raises:
         OSError: As :func:`read_parquet`.
     """
-    return (batch for _, batch in _placed_batches(path, columns, rows=rows))
+    return (batch for _, batch in placed_batches(path, columns, rows=rows))
 
 
-def _placed_batches(
-    path: Path, columns: list[str], *, rows: int, only: NDArray[np.int64] | None = None
+def placed_batches(
+    source: Path | BinaryIO,
+    columns: list[str],
+    *,
+    rows: int,
+    wanted: Callable[[int, int], bool] = lambda _start, _end: True,
 ) -> Iterator[tuple[int, Any]]:
-    """Give batches with the number of their first row; row groups without wanted rows are not read.
+    """Read columns of a Parquet file, each of Arrow's batches with the number of its first row.
 
-    A reader keeps what it has read of all its row groups, so each batch of groups has its own.
+    Args:
+        source: The file, or its bytes as a stream.
+        columns: Their names.
+        rows: Rows at a time at most.
+        wanted: Told the first row and the end of some row groups; those it denies are not read.
+
+    Raises:
+        OSError: As :func:`read_parquet`.
     """
     from pyarrow import parquet
 
-    with _as_os_errors(), parquet.ParquetFile(path, buffer_size=READ_BYTES) as file:
+    with _as_os_errors(), parquet.ParquetFile(source, buffer_size=READ_BYTES) as file:
+        # A reader keeps what it has read of all its row groups: each batch of groups has its own.
         for start, groups in _row_groups(file, rows):
             end = start + sum(file.metadata.row_group(group).num_rows for group in groups)
-            if only is None or np.diff(np.searchsorted(only, [start, end])).item():
+            if wanted(start, end):
                 place = start
                 for batch in file.iter_batches(rows, columns=columns, row_groups=groups):
                     batch.validate(full=True)
                     yield place, batch
                     place += len(batch)
+
+
+def _some_within(wanted: NDArray[np.int64], start: int, end: int) -> bool:
+    return bool(np.diff(np.searchsorted(wanted, [start, end])).item())
 
 
 def _row_groups(file: Any, rows: int) -> Iterator[tuple[int, list[int]]]:
@@ -190,7 +233,8 @@ def _row_groups(file: Any, rows: int) -> Iterator[tuple[int, list[int]]]:
         yield start, groups
 
 
-def _frame(batch: Any) -> pl.DataFrame:
+def frame(batch: Any) -> pl.DataFrame:
+    """Return one of Arrow's batches as a frame."""
     # Column by column: else whoever keeps one column keeps the memory of all.
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return pl.DataFrame([pl.Series(name, values) for name, values in columns])
@@ -207,7 +251,12 @@ def _as_os_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told_as_unreadable(path: Path) -> Iterator[None]:
+def told_as_unreadable(path: Path) -> Iterator[None]:
+    """Tell a user when the file ``path`` is missing, or a block that reads it fails.
+
+    Raises:
+        PipelineError: Instead of an OSError.
+    """
     if not path.is_file():
         raise PipelineError(
             f"{path} does not exist.",
@@ -222,7 +271,12 @@ def _told_as_unreadable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_columns(path: Path, found: pl.Schema, wanted: Schema) -> None:
+def check_columns(path: Path, found: pl.Schema, wanted: Schema) -> None:
+    """Check that the file ``path`` has the columns ``wanted``.
+
+    Raises:
+        PipelineError: When it has not.
+    """
     faults = [
         f"{name} is {found[name]}, not {dtype()}" if name in found else f"{name} is missing"
         for name, dtype in wanted.items()

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding
@@ -18,6 +18,7 @@ from stages.progress import silent
 from stages.tables.schemas import TRIPLETS
 from stages.tables.writing import write_table
 from tests.benchmarks.conftest import ROUNDS, Figure
+from tests.engines.frames import run_in_shards
 
 pytestmark = pytest.mark.benchmarks
 
@@ -46,7 +47,6 @@ def test_generating_with_shards_and_without(
         chat=params.chat,
         samples=params.samples,
         decoding=Decoding(**params.model_dump(include=fields)),
-        labelled={},
     )
     chosen = premises[: 5 * SHARDS * PREMISES_EACH : 5]
     table = pl.DataFrame({"id": [f"{n:016x}" for n in range(len(chosen))], "sentence": chosen})

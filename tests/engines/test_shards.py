@@ -12,10 +12,11 @@ from stages.engines.folders import IN_USE, MadeWith
 from stages.engines.folders import PLAN as PLAN_FILE
 from stages.engines.locks import is_held
 from stages.engines.pieces import SAID
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.errors import PipelineError
 from stages.progress import silent
 from stages.tables.json_files import read_json
+from tests.engines.frames import run_in_shards
 from tests.engines.test_disk import Disk
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}
@@ -170,7 +171,7 @@ SHARING = """
 import sys, time
 from pathlib import Path
 import polars as pl
-from stages.engines.shards import run_in_shards
+from tests.engines.frames import run_in_shards
 from stages.progress import silent
 from tests.engines.test_shards import PLAN, TABLE
 
