@@ -32,6 +32,8 @@ COMMON_CHARACTERS = 400
 RESULT_PER_INPUT = 3
 """Bytes of a result per byte of its row, before a shard is there to weigh: a table on disk is
 compressed, and answers are about as long as what they answer."""
+RESULTS_AT_ONCE = 8192
+"""Rows of finished shards that are given together: each call into polars has its price."""
 FORMAT = 2
 """Of the shards; part of every fingerprint."""
 SEAL = "multicsr"
@@ -88,8 +90,8 @@ class Plan:
 class Shards(AbstractContextManager["Shards"]):
     """What a stage makes of some rows: made shard by shard, then given in order, each from disk.
 
-    In memory are the shards in flight. While the context lasts nobody prunes them, and an exception
-    that stops it tells what is kept.
+    In memory are the shards in flight, and at the end RESULTS_AT_ONCE rows. While the context lasts
+    nobody prunes them, and an exception that stops it tells what is kept.
 
     Args:
         rows: The input; its order decides the shards.
@@ -150,12 +152,17 @@ class Shards(AbstractContextManager["Shards"]):
                 pass  # its seal is checked; it is read again when its turn comes
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """Yield the results of all shards in the order of the rows, after :meth:`make`.
+        """Yield all results in the order of the rows, some shards at a time, after :meth:`make`.
+
+        How many follows from the plan alone: other shards of the same rows come in equal parts.
 
         Raises:
             PipelineError: When one is gone, or no longer as it was written.
         """
-        return map(self._series.read, range(len(self._series.paths)))
+        at_once = max(1, RESULTS_AT_ONCE // (self._plan.shard_rows * self._plan.results_each))
+        numbers = range(len(self._series.paths))
+        for start in numbers[::at_once]:
+            yield pl.concat(map(self._series.read, numbers[start : start + at_once]))
 
 
 class _Tables(Series[pl.DataFrame]):

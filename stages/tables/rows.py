@@ -23,7 +23,7 @@ from stages.tables.reading import (
 )
 from stages.tables.schemas import Schema
 
-DIGEST_ROWS = 1 << 16
+DIGEST_ROWS = 1 << 13
 
 
 class Rows(ABC):
