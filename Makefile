@@ -51,7 +51,7 @@ types: $(READY)  ## Check types
 bench: $(READY)  ## Measure speed into reports/benchmarks.json; ROUNDS=1 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m benchmarks tests/benchmarks --durations 8
 
-bench-scale: $(READY)  ## Measure prepare, curate, validate and report on 10 million rows; SCALE_ROWS=N is another number
+bench-scale: $(READY)  ## Measure the stages that read tables on 10 million rows; SCALE_ROWS=N is another number
 	SCALE_ROWS=$${SCALE_ROWS:-10000000} $(BIN)/python -m pytest -m benchmarks tests/benchmarks/test_scale.py
 
 check: lint types test  ## Everything that a commit must pass

@@ -1,4 +1,4 @@
-"""Time and memory of the stages that read whole tables: `make bench-scale` for 10 million rows."""
+"""Time and memory of the stages on long tables: `make bench-scale` for 10 million rows."""
 
 import os
 import shutil
