@@ -9,7 +9,7 @@ two prompts a sentence serve four branches.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -159,16 +159,18 @@ def _with_examples(
 
     pool = _pool(params, labelled, prompts)
     premises = Neighbours(load_encoder(guide), pool["premise"].to_list(), progress=progress)
-    found: list[list[int]] = []
-    with progress("Choosing examples", total=len(sentences), unit="sentences") as advance:
-        for part in sentences.parts(CHOSEN_AT_ONCE):
-            found += premises.most_similar(
-                part["sentence"].to_list(),
-                count=params.demonstrations,
-                least_cosine=params.demonstration_cosine,
-            )
-            advance(len(part))
-    places = places_of(found, rows=len(sentences), most=params.demonstrations)
+
+    def chosen() -> Iterator[Sequence[int]]:
+        with progress("Choosing examples", total=len(sentences), unit="sentences") as advance:
+            for part in sentences.parts(CHOSEN_AT_ONCE):
+                yield from premises.most_similar(
+                    part["sentence"].to_list(),
+                    count=params.demonstrations,
+                    least_cosine=params.demonstration_cosine,
+                )
+                advance(len(part))
+
+    places = places_of(chosen(), rows=len(sentences), most=params.demonstrations)
     return RowsWithExamples(sentences, pool, places)
 
 

@@ -120,9 +120,8 @@ def any_schema(path: Path) -> tuple[pl.Schema, int]:
     Raises:
         PipelineError: When the file is missing or is not Parquet.
     """
-    with told_as_unreadable(path):
-        schema, rows, _ = footer(path, path)
-        return schema, rows
+    schema, rows, _ = footer(path, path)
+    return schema, rows
 
 
 def footer(path: Path, source: Path | BinaryIO) -> tuple[pl.Schema, int, int]:
@@ -257,14 +256,14 @@ def told_as_unreadable(path: Path) -> Iterator[None]:
     Raises:
         PipelineError: Instead of an OSError.
     """
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} does not exist.",
-            remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
-        )
     try:
         yield
     except OSError as error:
+        if not path.is_file():
+            raise PipelineError(
+                f"{path} does not exist.",
+                remedy="run the stage that makes it first (`dvc repro`), or mend the path.",
+            ) from error
         raise PipelineError(
             f"{path} cannot be read as Parquet: {error}",
             remedy="delete the file and run the stage that makes it again.",

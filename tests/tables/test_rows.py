@@ -78,6 +78,8 @@ def test_a_file_that_takes_the_place_of_the_other_is_not_mixed_with_it(
         rows.part(0, 5)
         write_table(ROWS.reverse(), path)
         assert rows.part(20, 5).equals(ROWS[20:25])
+        path.unlink()
+        assert rows.part(40, 5).equals(ROWS[40:45])
 
 
 def test_a_file_that_is_changed_while_it_is_read_is_told(
