@@ -89,7 +89,7 @@ def similarity(
             "similarity takes either two sentences or --pairs FILE.",
             remedy='put each sentence in quotes: multicsr similarity "One." "Another."',
         )
-    from stages.tables import spreadsheet_cell
+    from stages.tables.spreadsheets import spreadsheet_cell
 
     table = _read_pairs(pairs)
     vectors = _vectors([*table["sentence1"], *table["sentence2"]], model=model, batch=batch)
@@ -171,7 +171,7 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
     """Return sentences and vectors when ``corpus`` was made by `encode`, else None."""
     import polars as pl
 
-    from stages.tables import UNREADABLE, read_parquet
+    from stages.tables.reading import UNREADABLE, read_parquet
 
     if corpus.suffix.lower() != ".parquet" or not corpus.is_file():
         return None
@@ -193,7 +193,7 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
 def _write_parquet(out: Path, texts: "pl.Series", vectors: "Vectors") -> None:
     import polars as pl
 
-    from stages.tables import write_table
+    from stages.tables.writing import write_table
 
     embedding = pl.Series("embedding", vectors).cast(pl.List(pl.Float32))
     write_table(pl.DataFrame([texts.rename("sentence"), embedding]), out)
@@ -202,7 +202,7 @@ def _write_parquet(out: Path, texts: "pl.Series", vectors: "Vectors") -> None:
 def _write_numpy(out: Path, texts: "pl.Series", vectors: "Vectors") -> None:  # noqa: ARG001
     import numpy as np
 
-    from stages.tables import replacing
+    from stages.tables.replacing import replacing
 
     with replacing(out) as temporary, temporary.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)

@@ -90,7 +90,7 @@ def evaluate_encoder(  # noqa: PLR0913, PLR0917  every choice is an option
     found = results([task.task for task in loaded], scores, resampling, names=names)
     _print(found, names, subsets=subsets)
     if output is not None:
-        from stages.tables import write_json
+        from stages.tables.json_files import write_json
 
         write_json({"encoders": dict(zip(names, map(str, folders), strict=True)), **found}, output)
         log.info("evaluate-encoder: %s tasks -> %s", len(loaded), output)

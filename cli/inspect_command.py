@@ -164,7 +164,8 @@ def inspect(  # noqa: PLR0913, PLR0917  every filter is an option
 def _read(folder: Path) -> "pl.DataFrame":
     import polars as pl
 
-    from stages.tables import CURATED, REJECTED, read_table
+    from stages.tables.reading import read_table
+    from stages.tables.schemas import CURATED, REJECTED
 
     good = read_table(folder / "curated.parquet", CURATED).with_columns(
         reason=pl.lit(None, pl.String)

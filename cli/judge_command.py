@@ -173,7 +173,8 @@ def _server(params: Path) -> "Server | None":
 
 def _read(path: Path) -> "pl.DataFrame":
     if path.suffix.lower() == ".parquet":
-        from stages.tables import PAIRS, read_table
+        from stages.tables.reading import read_table
+        from stages.tables.schemas import PAIRS
 
         return read_table(path, PAIRS)
     from stages.corpora.benchmarks import read_pairs
@@ -252,7 +253,7 @@ def _write_parquet(
     judgements: "Mapping[str, list[Judgement]]",
     figures: Mapping[str, object],  # noqa: ARG001  a table has no place for it
 ) -> None:
-    from stages.tables import write_table
+    from stages.tables.writing import write_table
 
     write_table(_with_scores(table, judgements), out)
 
@@ -263,6 +264,6 @@ def _write_json(
     judgements: "Mapping[str, list[Judgement]]",
     figures: Mapping[str, object],
 ) -> None:
-    from stages.tables import write_json
+    from stages.tables.json_files import write_json
 
     write_json({**figures, "pairs": _with_scores(table, judgements).to_dicts()}, out)

@@ -98,7 +98,8 @@ def _triplets(data: Path) -> "pl.DataFrame":
     """Return what stage train trains on, in its order: the curated, then the labelled triplets."""
     import polars as pl
 
-    from stages.tables import CURATED, LABELLED, read_table
+    from stages.tables.reading import read_table
+    from stages.tables.schemas import CURATED, LABELLED
 
     curated = read_table(data / "curated.parquet", CURATED).select(LABELLED.keys())
     labelled = data / "labelled.parquet"

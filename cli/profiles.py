@@ -107,7 +107,7 @@ def switch(params: Path, profile: Path) -> None:
     Raises:
         PipelineError: When the profile itself is at fault or the file cannot be written.
     """
-    from stages.tables import replacing
+    from stages.tables.replacing import replacing
 
     load_params(profile)
     with replacing(params) as temporary:

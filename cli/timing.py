@@ -32,7 +32,7 @@ def timed(stage: str, path: Path | None) -> Iterator[Cost]:
     yield cost
     if path is None or not is_first_process():
         return
-    from stages.tables import write_json
+    from stages.tables.json_files import write_json
 
     record = {
         "stage": stage,

@@ -18,15 +18,10 @@ from stages.curation.rules import JUDGED, reasons_of, swapped
 from stages.errors import PipelineError
 from stages.params import CurateParams
 from stages.progress import Progress, silent
-from stages.tables import (
-    CURATED,
-    REJECTED,
-    SCORED,
-    count_rows,
-    table_batches,
-    write_json,
-    writing_table,
-)
+from stages.tables.json_files import write_json
+from stages.tables.reading import count_rows, table_batches
+from stages.tables.schemas import CURATED, REJECTED, SCORED
+from stages.tables.writing import writing_table
 
 log = logging.getLogger(__name__)
 

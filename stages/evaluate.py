@@ -22,7 +22,8 @@ from stages.evaluation.tasks.data import LoadedTask
 from stages.evaluation.tasks.loading import load_tasks
 from stages.params import EvaluateParams
 from stages.progress import Progress, silent
-from stages.tables import replacing, write_json
+from stages.tables.json_files import write_json
+from stages.tables.replacing import replacing
 
 log = logging.getLogger(__name__)
 

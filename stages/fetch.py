@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.model_files.installing import SOURCE, install, install_nothing
 from stages.params import ModelParams, ModelsParams, OptionalModelParams
 from stages.progress import Progress, silent
-from stages.tables import read_json, write_json
+from stages.tables.json_files import read_json, write_json
 
 log = logging.getLogger(__name__)
 

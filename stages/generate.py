@@ -9,37 +9,46 @@ two prompts a sentence serve four branches.
 """
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from stages.curation.closeness import closeness
+from stages.curation.tallies import WrittenTally
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.local import LocalEngine
 from stages.engines.protocol import Engine
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan, Shards
 from stages.errors import PipelineError
+from stages.language_models.demonstrating import RowsWithExamples, places_of
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with, language_model_at
 from stages.language_models.prompts import PromptSet, load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.servers.account import accounted, asked_from_here, usage_figures
 from stages.language_models.servers.settings import Server
-from stages.language_models.triplet_writing import Demonstrations, TripletWriter
+from stages.language_models.triplet_writing import TripletWriter
 from stages.params import GenerateParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import LABELLED, SENTENCES, TRIPLETS, read_table, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.rows import Rows, rows_of
+from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS
+from stages.tables.writing import writing_table
 
 log = logging.getLogger(__name__)
 
 CODE = (
     *LANGUAGE_MODEL_CODE,
+    "stages.language_models.demonstrating",
     "stages.language_models.prompts",
     "stages.language_models.triplet_writing",
     "stages.generate",
 )
 """What shapes an answer besides weights, prompts and settings."""
+CHOSEN_AT_ONCE = 4096
+"""Sentences whose vectors are in memory while examples are chosen for them."""
 
 
 def run(  # noqa: PLR0913 (one argument a file of the stage)
@@ -60,22 +69,18 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
 
     Finished shards under ``work`` are not redone; ``engine`` makes the others.
     """
-    table = read_table(sentences, SENTENCES)
-    decoding = Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__)))
     engine = engine or LocalEngine()
     model = language_model_at(
         llm, engine.hardware, dtype=params.dtype, server=Server(**server.model_dump())
     )
     prompts = load_prompts(params.prompts)
-    shown = _demonstrations(params, table, labelled, guide, prompts, progress)
     writer = TripletWriter(
         model=model,
         prompts=prompts,
         noisy=params.noisy,
         chat=params.chat,
         samples=params.samples,
-        decoding=decoding,
-        labelled=shown,
+        decoding=Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__))),
     )
     models = digests_of(llm)
     where = computed_with(model, engine.hardware)
@@ -101,18 +106,30 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         output=triplets,
         models=models,
     )
-    with accounted(model, plan.folder(work, table), work=work):
-        maker = asked_from_here(model, engine)
-        result = run_in_shards(
-            table, writer.write, plan, work=work, progress=progress, engine=maker
-        )
-    write_table(result, triplets)
-    counts = _counts(result, shown)
-    write_json({**counts, **closeness(result), **usage_figures(model)}, metrics)
+    with rows_of(sentences, SENTENCES) as table:
+        rows = _with_examples(params, table, labelled, guide, prompts, progress)
+        with Shards(rows, plan, work=work) as shards:
+            with accounted(model, shards.folder, work=work):
+                maker = asked_from_here(model, engine)
+                shards.make(writer.write, progress=progress, engine=maker)
+            tally = _written(shards, triplets)
+    shown = {"demonstrated": rows.demonstrated} if isinstance(rows, RowsWithExamples) else {}
+    counts = tally.counts()
+    write_json({**counts, **shown, **tally.closeness(), **usage_figures(model)}, metrics)
     log.info(
         "generate: wrote %s triplets, %s of them to the end",
         *(f"{counts[what]:,}" for what in ("rows", "finished")),
     )
+
+
+def _written(parts: Iterable[pl.DataFrame], triplets: Path) -> WrittenTally:
+    """Write ``triplets``, of which some are in memory at a time, and count them."""
+    tally = WrittenTally()
+    with writing_table(triplets, TRIPLETS) as writer:
+        for part in parts:
+            writer.write(part)
+            tally.add(part)
+    return tally
 
 
 def _read(params: GenerateParams, sentences: Path, labelled: Path, guide: Path) -> list[Path]:
@@ -121,42 +138,40 @@ def _read(params: GenerateParams, sentences: Path, labelled: Path, guide: Path) 
     return [sentences, *prompts, *([labelled, guide] if params.demonstrations else [])]
 
 
-def _counts(triplets: pl.DataFrame, shown: Demonstrations) -> dict[str, int]:
-    ended = int((triplets["entailment_finished"] & triplets["contradiction_finished"]).sum())
-    counts = {"rows": len(triplets), "finished": ended, "unfinished": len(triplets) - ended}
-    return counts | ({"demonstrated": sum(map(bool, shown.values()))} if shown else {})
-
-
-def _demonstrations(
+def _with_examples(
     params: GenerateParams,
-    sentences: pl.DataFrame,
+    sentences: Rows,
     labelled: Path,
     guide: Path,
     prompts: PromptSet,
     progress: Progress,
-) -> Demonstrations:
+) -> Rows:
     """Choose, by the guide's cosine, what people wrote for premises like each sentence.
 
     The paper's Appendix G: the L most similar labelled examples with a cosine of at least lambda.
+    They are chosen here, whatever engine makes the shards, and all of them before the first.
     """
     if not params.demonstrations:
-        return {}
+        return sentences
     # They take seconds to load, and few runs show demonstrations.
     from stages.encoders.loading import load_encoder
-    from stages.encoders.neighbours import most_similar
+    from stages.encoders.neighbours import Neighbours
 
     pool = _pool(params, labelled, prompts)
-    places = most_similar(
-        load_encoder(guide),
-        sentences["sentence"].to_list(),
-        pool["premise"].to_list(),
-        count=params.demonstrations,
-        least_cosine=params.demonstration_cosine,
-        progress=progress,
-    )
-    rows = pool.drop("id").to_dicts()
-    found = zip(sentences["id"], places, strict=True)
-    return {id_: [rows[place] for place in reversed(near)] for id_, near in found}
+    premises = Neighbours(load_encoder(guide), pool["premise"].to_list(), progress=progress)
+
+    def chosen() -> Iterator[Sequence[int]]:
+        with progress("Choosing examples", total=len(sentences), unit="sentences") as advance:
+            for part in sentences.parts(CHOSEN_AT_ONCE):
+                yield from premises.most_similar(
+                    part["sentence"].to_list(),
+                    count=params.demonstrations,
+                    least_cosine=params.demonstration_cosine,
+                )
+                advance(len(part))
+
+    places = places_of(chosen(), rows=len(sentences), most=params.demonstrations)
+    return RowsWithExamples(sentences, pool, places)
 
 
 def _pool(params: GenerateParams, labelled: Path, prompts: PromptSet) -> pl.DataFrame:

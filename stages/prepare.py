@@ -25,7 +25,9 @@ from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
 from stages.storage.bringing import brought
-from stages.tables import SENTENCES, write_json, write_table, writing_table
+from stages.tables.json_files import write_json
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table, writing_table
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from stages.reporting.figures import Thresholds
 from stages.reporting.gathering import gather
 from stages.reporting.page import Model, Setting, Settings, render_page
 from stages.reporting.revisions import side_by_side
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ already unusable (see ``stages.curation.flaws``) are not asked about; their scor
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,13 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.tallies import ScoredTally
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
 from stages.engines.hardware import Hardware
 from stages.engines.local import LocalEngine
 from stages.engines.protocol import Engine
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan, Shards
 from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
@@ -33,7 +35,10 @@ from stages.language_models.servers.account import accounted, asked_from_here, u
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
-from stages.tables import SCORED, TRIPLETS, read_table, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.rows import rows_of
+from stages.tables.schemas import SCORED, TRIPLETS
+from stages.tables.writing import writing_table
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +63,6 @@ COMMON_CODE = (
     "stages.equations.similarity_scores",
     "stages.score",
 )
-ALIKE = 4.5
-"""Score from which two sentences count as alike in the metrics."""
 UNSCORED = Judgement(score=None, answer="")
 
 
@@ -84,40 +87,61 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     own: another judge, or another way to combine them, asks none of them again. Only one judge is
     in memory at a time.
     """
-    table = read_table(triplets, TRIPLETS)
     folders = Folders(llm=llm, encoder=guide, nli=nli)
     served = Server(**server.model_dump())
     engine = engine or LocalEngine()
-    opinions: dict[str, pl.DataFrame] = {}
+    opinions: dict[str, Shards] = {}
     records: list[dict[str, object]] = []
     usage: dict[str, dict[str, float]] = {}
-    for name in params.judges:
-        scorer = Scorer(name, folders, params.method, params.dtype, served, engine.hardware)
-        judge = scorer.judge
-        files = digests_of(triplets, folders.of(name))
-        plan = _plan(
-            judge,
-            params,
-            files=files,
-            model=folders.of(name),
-            output=scored,
-            hardware=engine.hardware,
-        )
-        opinions[name] = _opinion(scorer, table, plan, work=work, progress=progress, engine=engine)
-        records.append(record(judge))
-        usage |= usage_figures(language_model_of(judge))
-        del judge, scorer
-    result = combined(opinions, params.combine)
-    write_table(result, scored)
+    with ExitStack() as until_written:
+        table = until_written.enter_context(rows_of(triplets, TRIPLETS))
+        for name in params.judges:
+            scorer = Scorer(name, folders, params.method, params.dtype, served, engine.hardware)
+            judge = scorer.judge
+            plan = _plan(
+                judge,
+                params,
+                files=digests_of(triplets, folders.of(name)),
+                model=folders.of(name),
+                output=scored,
+                hardware=engine.hardware,
+            )
+            opinions[name] = until_written.enter_context(Shards(table, plan, work=work))
+            _ask(scorer, opinions[name], work=work, progress=progress, engine=engine)
+            records.append(record(judge))
+            usage |= usage_figures(language_model_of(judge))
+            del judge, scorer
+        tally = _written(opinions, params.combine, scored)
     how_a, how_b = READINGS[params.combine]
     write_json({"judges": records, "combine": {"a": how_a, "b": how_b}}, calibration)
-    counts = _counts(result)
-    write_json({**counts, **_levels(result), **usage}, metrics)
+    counts = tally.counts()
+    write_json({**counts, **tally.levels(), **usage}, metrics)
     log.info(
         "score: %s triplets; %s not asked about, as their text has a flaw; %s with an answer that "
         "could not be read",
         *(f"{counts[what]:,}" for what in ("rows", "not_asked", "unreadable")),
     )
+
+
+def _ask(
+    scorer: "Scorer", opinion: Shards, *, work: Path, progress: Progress, engine: Engine
+) -> None:
+    """Make the shards of one judge."""
+    model = language_model_of(scorer.judge)
+    with accounted(model, opinion.folder, work=work):
+        maker = asked_from_here(model, engine)
+        opinion.make(scorer.score, progress=progress, engine=maker)
+
+
+def _written(opinions: Mapping[str, Shards], combine: str, scored: Path) -> ScoredTally:
+    """Write ``scored`` shard by shard, which all judges have cut alike, and count the rows."""
+    tally = ScoredTally()
+    with writing_table(scored, SCORED) as writer:
+        for parts in zip(*opinions.values(), strict=True):
+            part = combined(dict(zip(opinions, parts, strict=True)), combine)
+            writer.write(part)
+            tally.add(part)
+    return tally
 
 
 @dataclass(frozen=True)
@@ -191,22 +215,6 @@ def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
     return params.by_key("score", without=mine)
 
 
-def _opinion(
-    scorer: Scorer,
-    table: pl.DataFrame,
-    plan: Plan,
-    *,
-    work: Path,
-    progress: Progress,
-    engine: Engine,
-) -> pl.DataFrame:
-    """Return SCORED as this judge alone would have it."""
-    model = language_model_of(scorer.judge)
-    with accounted(model, plan.folder(work, table), work=work):
-        maker = asked_from_here(model, engine)
-        return run_in_shards(table, scorer.score, plan, work=work, progress=progress, engine=maker)
-
-
 def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
     """Return SCORED for a batch of TRIPLETS."""
     usable = triplets.select(_usable()).to_series().to_list()
@@ -224,22 +232,3 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
 
 def _usable() -> pl.Expr:
     return flaw_expression().is_null()
-
-
-def _levels(table: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return the mean of a and of b, and the shares that the judges hold to be (nearly) alike."""
-    levels = {}
-    for hypothesis in WRITTEN:
-        scores = table[f"{hypothesis}_score"].drop_nulls().to_numpy()
-        if len(scores):
-            shares = {"mean": scores.mean(), "alike": (scores >= ALIKE).mean()}
-            levels[hypothesis] = {name: round(float(x), 4) for name, x in shares.items()}
-    return levels
-
-
-def _counts(table: pl.DataFrame) -> dict[str, int]:
-    """Count the triplets with both scores, those not asked about, and answers without a number."""
-    scored = table["entailment_score"].is_not_null() & table["contradiction_score"].is_not_null()
-    unasked = table.select(flaw_expression().is_not_null()).to_series()
-    counts = {"scored": int(scored.sum()), "not_asked": int(unasked.sum())}
-    return {"rows": len(table), **counts, "unreadable": len(table) - sum(counts.values())}

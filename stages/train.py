@@ -37,7 +37,9 @@ from stages.engines.protocol import Engine
 from stages.errors import PipelineError
 from stages.params import TrainParams
 from stages.progress import Progress, silent
-from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, LABELLED, PAIRS
 from stages.training.card import Origin, model_card
 from stages.training.checkpoints import WEIGHTS_KEPT, sole_use, weights_digest
 from stages.training.dev import DevEvaluator
@@ -226,7 +228,7 @@ def _check_inputs(processes: Processes, fingerprint_here: str) -> None:
 
 
 def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
-    people = read_table(path, LABELLED)
+    people = read_table(path, LABELLED, columns=COLUMNS)
     if params.labelled and people.is_empty():
         raise PipelineError(
             f"train.labelled = true, but {path} holds no triplet.",
@@ -236,7 +238,8 @@ def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
 
 
 def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.DataFrame:
-    table = pl.concat([table.select(COLUMNS) for table in (read_table(curated, CURATED), people)])
+    written = read_table(curated, CURATED, columns=COLUMNS)
+    table = pl.concat([table.select(COLUMNS) for table in (written, people)])
     if len(table) < batch_triplets:
         besides = f" and {len(people)} labelled ones" if len(people) else ""
         raise PipelineError(

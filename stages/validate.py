@@ -29,7 +29,8 @@ from stages.curation.expectations import (
 from stages.curation.facts import check_script
 from stages.errors import QualityError
 from stages.params import CurateParams, ValidateParams
-from stages.tables import any_schema, read_any_table, write_json
+from stages.tables.json_files import write_json
+from stages.tables.reading import any_schema, read_any_table
 
 log = logging.getLogger(__name__)
 

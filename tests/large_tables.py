@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.tables import SCORED, TRIPLETS, writing_table
+from stages.tables.schemas import SCORED, SENTENCES, TRIPLETS
+from stages.tables.writing import writing_table
 
 ROOT = Path(__file__).parents[1]
 PART_ROWS = 200_000
@@ -41,6 +42,15 @@ def write_sentences(path: Path, rows: int) -> None:
             writer.write(pl.select(told.alias("sentence")))
 
 
+def write_prepared(path: Path, rows: int) -> None:
+    """Write ``rows`` distinct sentences as stage prepare leaves them."""
+    with writing_table(path, SENTENCES) as writer:
+        for numbers, _ in _parts(rows):
+            number = pl.Series(numbers)
+            columns = {"id": _ids(number), "sentence": _texts(number, salt=0), "line": number}
+            writer.write(pl.DataFrame(columns, schema=SENTENCES))
+
+
 def write_scored(folder: Path, rows: int, *, samples: int = 1) -> None:
     """Write triplets.parquet and scored.parquet of ``rows`` rows into ``folder``."""
     with (
@@ -63,7 +73,7 @@ def _scored(numbers: np.ndarray, draws: np.random.Generator, *, samples: int) ->
     drawn = [pl.Series(instructions)[draws.integers(0, 4, len(row))] for _ in range(2)]
     finished = [pl.Series(draws.random(len(row)) >= UNFINISHED / 2) for _ in range(2)]
     columns = {
-        "id": pl.Series([f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in premise.to_list()]),
+        "id": _ids(premise),
         "sample": row % samples,
         "premise": told,
         "entailment": entailed.zip_with(~copies, told.str.to_uppercase()).zip_with(
@@ -80,6 +90,10 @@ def _scored(numbers: np.ndarray, draws: np.random.Generator, *, samples: int) ->
         "contradiction_answer": b.round(4).cast(pl.String),
     }
     return pl.DataFrame(columns).cast(pl.Schema(SCORED)).select(SCORED.keys())
+
+
+def _ids(number: pl.Series) -> pl.Series:
+    return pl.Series([f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in number.to_list()])
 
 
 def _texts(number: pl.Series, *, salt: int) -> pl.Series:

@@ -6,7 +6,8 @@ import polars as pl
 
 from stages.corpora.delimited import read_delimited
 from stages.errors import PipelineError
-from stages.tables import PAIRS, write_table
+from stages.tables.schemas import PAIRS
+from stages.tables.writing import write_table
 
 SCORE_MAX = 5
 
@@ -40,7 +41,7 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def read_pairs(path: Path) -> pl.DataFrame:
-    """Read one benchmark as PAIRS (stages/tables.py); blank lines are skipped.
+    """Read one benchmark as PAIRS (stages/tables/schemas.py); blank lines are skipped.
 
     Raises:
         PipelineError: When columns are missing, there are no pairs, a score is no number from 0 to

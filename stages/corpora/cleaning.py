@@ -6,7 +6,7 @@ import polars as pl
 
 from stages.corpora.distinct import Seen
 from stages.corpora.normal_form import normalise, sentence_ids
-from stages.tables import SENTENCES
+from stages.tables.schemas import SENTENCES
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Cleaner:
         self._seen = Seen()
 
     def clean(self, raw: pl.Series) -> pl.DataFrame:
-        """Return SENTENCES (stages/tables.py) for the next rows, and count them.
+        """Return SENTENCES (stages/tables/schemas.py) for the next rows, and count them.
 
         Args:
             raw: Strings without nulls; their ``line`` goes on from the rows before, from 1.

@@ -9,7 +9,7 @@ import polars as pl
 
 from stages.corpora.text_files import BOM, require_file, require_text
 from stages.errors import PipelineError
-from stages.tables import BATCH_ROWS, UNREADABLE
+from stages.tables.reading import BATCH_ROWS, UNREADABLE
 
 Separator = Literal[",", "\t"]
 

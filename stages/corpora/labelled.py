@@ -7,14 +7,14 @@ import polars as pl
 
 from stages.corpora.normal_form import normalise, sentence_id
 from stages.corpora.reading import read_column
-from stages.tables import LABELLED
+from stages.tables.schemas import LABELLED
 
 TEXTS = ("premise", "entailment", "contradiction")
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The triplets that stay, as LABELLED (stages/tables.py), and what became of every row read."""
+    """The triplets that stay, LABELLED (see stages.tables.schemas), and what became of all rows."""
 
     triplets: pl.DataFrame
     read: int

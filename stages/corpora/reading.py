@@ -16,7 +16,7 @@ import polars as pl
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
 from stages.errors import PipelineError
-from stages.tables import BATCH_ROWS, parquet_batches
+from stages.tables.reading import BATCH_ROWS, parquet_batches
 
 NAMES_SHOWN = 12
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")

@@ -3,6 +3,7 @@
 import polars as pl
 
 from stages.curation.flaws import WRITTEN, plain_text
+from stages.equations.running_mean import RunningMean
 
 NEAR_COPY = 0.8
 """Overlap from which an answer counts as a near copy: one word in ten differs."""
@@ -19,14 +20,26 @@ def word_overlap(written: str) -> pl.Expr:
     return (common / either).fill_nan(0.0)
 
 
-def closeness(triplets: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return the mean word overlap with the premise and the share of near copies, by hypothesis."""
-    found: dict[str, dict[str, float]] = {}
-    for name in WRITTEN:
-        overlap = triplets.select(word_overlap(name)).to_series().to_numpy()
-        figures = {"word_overlap": overlap, "near_copies": overlap >= NEAR_COPY}
-        found[name] = {
-            what: round(float(values.mean()), 4) if len(values) else 0.0
-            for what, values in figures.items()
+class Closeness:
+    """Counts how close the answers are to their premises, by hypothesis."""
+
+    def __init__(self) -> None:
+        self._overlap = {name: RunningMean() for name in WRITTEN}
+        self._near_copies = dict.fromkeys(WRITTEN, 0)
+
+    def add(self, triplets: pl.DataFrame) -> None:
+        """Count some TRIPLETS."""
+        for name in WRITTEN:
+            overlap = triplets.select(word_overlap(name)).to_series()
+            self._overlap[name].add(overlap.to_list())
+            self._near_copies[name] += int((overlap >= NEAR_COPY).sum())
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return the mean word overlap with the premise and the share of near copies."""
+        return {
+            name: {
+                "word_overlap": round(overlap.mean, 4),
+                "near_copies": round(self._near_copies[name] / max(1, overlap.count), 4),
+            }
+            for name, overlap in self._overlap.items()
         }
-    return found

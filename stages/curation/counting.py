@@ -19,7 +19,8 @@ from stages.curation.checking import EXAMPLES, Counted
 from stages.curation.expectations import Check, Limits
 from stages.curation.facts import NAME, row_facts
 from stages.curation.flaws import WRITTEN
-from stages.tables import CURATED, REJECTED, Schema, rows_at, table_batches
+from stages.tables.reading import rows_at, table_batches
+from stages.tables.schemas import CURATED, REJECTED, Schema
 
 SEED = 42
 """Of the sample that is shown."""

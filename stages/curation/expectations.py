@@ -14,7 +14,7 @@ import polars as pl
 from stages.curation.facts import check_script, curated_facts, rejected_facts, schema_facts
 from stages.curation.flaws import WRITTEN
 from stages.curation.rules import REASONS, TOLERANCE
-from stages.tables import CURATED, REJECTED
+from stages.tables.schemas import CURATED, REJECTED
 
 CRITICAL, WARNING = "critical", "warning"
 SCORE_MAX = 5.0

@@ -17,7 +17,7 @@ from stages.curation.flaws import (
 from stages.curation.rules import TOLERANCE
 from stages.curation.steering import steers_judge_expression
 from stages.errors import PipelineError
-from stages.tables import Schema
+from stages.tables.schemas import Schema
 
 NAME = pl.concat_str("id", "sample", separator="/")
 """What tells a triplet from all others."""

@@ -13,37 +13,42 @@ from stages.progress import Progress, silent
 BATCH_SENTENCES = 64
 
 
-def most_similar(
-    encoder: SentenceTransformer,
-    queries: Sequence[str],
-    pool: Sequence[str],
-    *,
-    count: int,
-    least_cosine: float,
-    progress: Progress = silent,
-) -> list[list[int]]:
-    """Return, for each query, the places in ``pool`` of the sentences most like it, best first.
+class Neighbours:
+    """A pool of sentences with their vectors.
 
     Args:
         encoder: Gives the vectors.
-        queries: Any number of sentences.
-        pool: Sentences to choose from, at least one; what equals the query is never chosen.
-        count: Most places a query, at least 1.
-        least_cosine: In [-1, 1]; what is less like the query is left out.
-        progress: Told how many sentences are encoded.
+        pool: Sentences to choose from, at least one.
+        progress: Told how many sentences of the pool are encoded.
     """
-    every = [*pool, *queries]
-    vectors = torch.from_numpy(
-        embed(encoder, every, batch_sentences=BATCH_SENTENCES, progress=progress)
-    )
-    # Where the query itself stands in the pool, those behind it move up.
-    copies = max(Counter(pool).values())
-    hits = semantic_search(vectors[len(pool) :], vectors[: len(pool)], top_k=count + copies)
-    return [
-        [
-            int(hit["corpus_id"])
-            for hit in of_query
-            if hit["score"] >= least_cosine and pool[int(hit["corpus_id"])] != query
-        ][:count]
-        for query, of_query in zip(queries, hits, strict=True)
-    ]
+
+    def __init__(
+        self, encoder: SentenceTransformer, pool: Sequence[str], *, progress: Progress = silent
+    ) -> None:
+        self._encoder = encoder
+        self._pool = pool
+        vectors = embed(encoder, pool, batch_sentences=BATCH_SENTENCES, progress=progress)
+        self._vectors = torch.from_numpy(vectors)
+        # Where the query itself stands in the pool, those behind it move up.
+        self._copies = max(Counter(pool).values())
+
+    def most_similar(
+        self, queries: Sequence[str], *, count: int, least_cosine: float
+    ) -> list[list[int]]:
+        """Return, for each query, the places of the sentences most like it, best first.
+
+        Args:
+            queries: Sentences; what equals one is never chosen for it.
+            count: Most places a query, at least 1.
+            least_cosine: In [-1, 1]; what is less like the query is left out.
+        """
+        vectors = torch.from_numpy(embed(self._encoder, queries, batch_sentences=BATCH_SENTENCES))
+        hits = semantic_search(vectors, self._vectors, top_k=count + self._copies)
+        return [
+            [
+                int(hit["corpus_id"])
+                for hit in of_query
+                if hit["score"] >= least_cosine and self._pool[int(hit["corpus_id"])] != query
+            ][:count]
+            for query, of_query in zip(queries, hits, strict=True)
+        ]

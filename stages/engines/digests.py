@@ -9,32 +9,30 @@ from pathlib import Path
 
 import polars as pl
 
+from stages.tables.rows import Rows, RowsInMemory
+
 NOT_THE_MODEL = frozenset({"README.md", "source.json"})
 """Files of a model's folder that say where it came from and shape no answer."""
 LIBRARIES = ("torch", "transformers", "tokenizers", "sentence-transformers")
 """Whose versions shape what a model that runs here answers."""
 
 
-def fingerprint(facts: Mapping[str, object], table: pl.DataFrame | None = None) -> str:
+def fingerprint(facts: Mapping[str, object], table: pl.DataFrame | Rows | None = None) -> str:
     """Return 16 hexadecimal digits that change with ``facts`` (JSON values) and the rows.
 
-    Names, values and the order of rows count, the order of ``facts`` does not.
+    Names, values and the order of rows count, the order of ``facts`` does not, nor does it whether
+    the rows are in memory or in a file.
     """
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode())
     if table is not None:
-        digest.update(rows_digest(table).encode())
+        of_rows = table.digest if isinstance(table, Rows) else rows_digest(table)
+        digest.update(of_rows.encode())
     return digest.hexdigest()[:16]
 
 
 def rows_digest(table: pl.DataFrame) -> str:
     """Return the SHA-256 of the rows of ``table`` in their order, with the names of the columns."""
-    digest = hashlib.sha256(json.dumps([table.columns, len(table)]).encode())
-    for rows in table.iter_slices(ROWS_AT_ONCE):
-        digest.update(rows.write_ndjson().encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-ROWS_AT_ONCE = 65536
+    return RowsInMemory(table).digest
 
 
 def path_digest(path: Path, *, without: Container[str] = ()) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.engines.digests import NOT_THE_MODEL, path_digest, source_digest
 from stages.engines.locks import lock
 from stages.errors import PipelineError
-from stages.tables import write_json
+from stages.tables.json_files import write_json
 
 PLAN = "plan.json"
 IN_USE = "in-use.lock"

@@ -17,7 +17,7 @@ from stages.engines.digests import NOT_THE_MODEL, path_digest, source_digest
 from stages.engines.folders import IN_USE, PLAN
 from stages.engines.locks import is_held, lock
 from stages.errors import PipelineError
-from stages.tables import read_json
+from stages.tables.json_files import read_json
 
 PLANNED = frozenset({"generate", "score", "vectors", "guide", "train"})
 """Stages whose folders have a plan.json since there are plans."""

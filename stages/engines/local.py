@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 
 from stages.engines.hardware import Hardware, computing_with, hardware_here
@@ -29,7 +29,7 @@ class LocalEngine:
 
     def made(
         self,
-        orders: Sequence[Order],
+        orders: Iterable[Order],
         maker: Maker,
         *,
         terms: Terms,  # noqa: ARG002  they were read off here

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.engines.seals import Fault, fault_of, sealed
 from stages.errors import PipelineError
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ What an engine is given says nothing of how it works, and no shard's name covers
 on one engine and end on another.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -109,7 +109,7 @@ class Engine(Protocol):
 
     def made(
         self,
-        orders: Sequence[Order],
+        orders: Iterable[Order],
         maker: Maker,
         *,
         terms: Terms,
@@ -118,7 +118,7 @@ class Engine(Protocol):
         """Yield the bytes of every order under its number, in the order in which they are made.
 
         Args:
-            orders: At most ``at_once``.
+            orders: At most ``at_once``; their rows may be read when they are asked for.
             maker: What makes them.
             terms: What must be there where they are made.
             advance: Told a number and how many more of its rows are done.

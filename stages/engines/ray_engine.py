@@ -8,7 +8,7 @@ import logging
 import resource
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -127,18 +127,22 @@ class RayEngine:
 
     def made(
         self,
-        orders: Sequence[Order],
+        orders: Iterable[Order],
         maker: Maker,
         *,
         terms: Terms,
         advance: Callable[[int, int], None],
     ) -> Iterator[tuple[int, bytes]]:
         """Yield the bytes of every order under its number; see :class:`Engine`."""
-        rows = {order.number: len(order.rows) for order in orders}
-        workers = min(self._workers, len(orders))
+        rows: dict[int, int] = {}
+        items: list[dict[str, object]] = []
+        for order in orders:  # one after another: only what is packed stays in memory
+            rows[order.number] = len(order.rows)
+            items.append(packed(order))
+        workers = min(self._workers, len(items))
         job = (maker, terms, self._place, workers, self._resources())
         next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-        for reply in self._replies([packed(order) for order in orders], job):
+        for reply in self._replies(items, job):
             if not reply.data:
                 raise_what_went_wrong(reply)
             self.throughput.add(reply.worker, rows=rows[reply.number], seconds=reply.seconds)

@@ -17,7 +17,9 @@ from stages.engines.disk import require_space, require_space_for_output
 from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.protocol import Engine, Maker, Order, Terms
 from stages.engines.turns import alive, many_in_turns
-from stages.tables import UNREADABLE
+from stages.errors import PipelineError
+from stages.tables.reading import UNREADABLE
+from stages.tables.rows import Rows
 
 Piece = TypeVar("Piece")
 
@@ -28,20 +30,23 @@ class Series(ABC, Generic[Piece]):
     Args:
         folder: Where they are; its name is part of every seal.
         stage: Whose they are; part of every seal, too.
-        inputs: The rows of each.
+        rows: What they are made of; read when a shard is made.
+        shard_rows: Rows of each, fewer of the last.
         suffix: Of their files.
     """
 
     def __init__(
-        self, folder: Path, *, stage: str, inputs: Sequence[pl.DataFrame], suffix: str
+        self, folder: Path, *, stage: str, rows: Rows, shard_rows: int, suffix: str
     ) -> None:
-        self.inputs = inputs
-        self.paths = [folder / f"shard-{number:06d}{suffix}" for number in range(len(inputs))]
+        self.rows = rows
+        shards = -(-len(rows) // shard_rows)
+        self.paths = [folder / f"shard-{number:06d}{suffix}" for number in range(shards)]
         self.advance: Callable[[int], None] = lambda _done: None
         self.made_rows = 0
         """Rows of the shards that were made for this process, not found."""
         self._folder = folder
         self._stage = stage
+        self._shard_rows = shard_rows
         self._weights: dict[int, int] = {}
 
     @abstractmethod
@@ -52,13 +57,18 @@ class Series(ABC, Generic[Piece]):
             ValueError: When they say nothing of the kind, or any of ``UNREADABLE``.
         """
 
+    @property
     @abstractmethod
-    def expected(self, number: int) -> float:
-        """Return the bytes that the shard may have, before any is there to weigh."""
+    def expected(self) -> float:
+        """Bytes that all shards may have together, before any is there to weigh."""
+
+    def count(self, number: int) -> int:
+        """Return how many rows the shard is made of."""
+        return min(self._shard_rows, len(self.rows) - number * self._shard_rows)
 
     def results(self, number: int) -> int:
         """Return the rows that the shard's file says it has."""
-        return len(self.inputs[number])
+        return self.count(number)
 
     @property
     def output(self) -> Path | None:
@@ -71,7 +81,7 @@ class Series(ABC, Generic[Piece]):
         self._require_space()
 
         def make(numbers: Sequence[int]) -> Iterator[tuple[int, Piece]]:
-            orders = [Order(n, self._label(n), self.inputs[n]) for n in numbers]
+            orders = (Order(n, self._label(n), self._input(n)) for n in numbers)
             for number, data in engine.made(orders, maker, terms=terms, advance=self._advance):
                 yield number, self._keep(number, data)
 
@@ -91,8 +101,24 @@ class Series(ABC, Generic[Piece]):
                 set_aside(path, "damaged")
             return None
         self._weights[number] = len(data)
-        self.advance(len(self.inputs[number]))
+        self.advance(self.count(number))
         return piece
+
+    def read(self, number: int) -> Piece:
+        """Return a shard that was there before.
+
+        Raises:
+            PipelineError: When it no longer is, or cannot be trusted any more.
+        """
+        path = self.paths[number]
+        data = read_piece(path, self._label(number), mine=False)
+        with contextlib.suppress(*UNREADABLE, ValueError):
+            if data is not None:
+                return self.opened(number, data)
+        raise PipelineError(
+            f"{path} was finished, and is gone or no longer as it was written.",
+            remedy="run the command again: it is made anew, and all others are kept.",
+        )
 
     def kept(self) -> str:
         """Say how much of the work is done."""
@@ -102,7 +128,7 @@ class Series(ABC, Generic[Piece]):
     def _keep(self, number: int, data: bytes) -> Piece:
         write_piece(data, self.paths[number])
         self._weights[number] = len(data)
-        self.made_rows += len(self.inputs[number])
+        self.made_rows += self.count(number)
         self._require_space()
         return self.opened(number, data)
 
@@ -126,7 +152,7 @@ class Series(ABC, Generic[Piece]):
         if not left:
             return
         known = self._weights.values()
-        shard = sum(known) / len(known) if known else self._mean_expected()
+        shard = sum(known) / len(known) if known else self.expected / len(self.paths)
         purpose = f"{left} of {len(self.paths)} shards of {self._stage}"
         if self.output is None:
             require_space(self._folder, left * shard, purpose=purpose)
@@ -136,8 +162,8 @@ class Series(ABC, Generic[Piece]):
                 self._folder, self.output.parent, left * shard, whole=whole, purpose=purpose
             )
 
-    def _mean_expected(self) -> float:
-        return sum(map(self.expected, range(len(self.paths)))) / len(self.paths)
+    def _input(self, number: int) -> pl.DataFrame:
+        return self.rows.part(number * self._shard_rows, self._shard_rows)
 
     def _label(self, number: int) -> str:
         return f"{self._stage} {self._folder.name} shard {number} rows {self.results(number)}"

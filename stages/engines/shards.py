@@ -8,8 +8,10 @@ one folder: each takes the next shard that nobody is at, and all end with the wh
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import polars as pl
@@ -21,13 +23,17 @@ from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
 from stages.engines.series import Series
 from stages.progress import Progress, kept_when_stopped
-from stages.tables import Schema, read_parquet
+from stages.tables.reading import read_parquet
+from stages.tables.rows import Rows
+from stages.tables.schemas import Schema
 
 COMMON_CHARACTERS = 400
 """Longer texts are computed fewer at a time, so that a batch never needs much more memory."""
 RESULT_PER_INPUT = 3
 """Bytes of a result per byte of its row, before a shard is there to weigh: a table on disk is
 compressed, and answers are about as long as what they answer."""
+RESULTS_AT_ONCE = 8192
+"""Rows of finished shards that are given together: each call into polars has its price."""
 FORMAT = 2
 """Of the shards; part of every fingerprint."""
 SEAL = "multicsr"
@@ -74,59 +80,97 @@ class Plan:
             results_each=self.results_each,
         )
 
-    def folder(self, work: Path, table: pl.DataFrame) -> Path:
-        """Return where the finished shards of ``table`` are, below ``work``."""
+    def folder(self, work: Path, rows: Rows) -> Path:
+        """Return where the finished shards of ``rows`` are, below ``work``."""
         columns = {name: str(dtype()) for name, dtype in self.schema.items()}
         cut = {"shard_rows": self.shard_rows, "columns": columns, "format": FORMAT}
-        return work / self.stage / fingerprint({**self.facts, **cut}, table)
+        return work / self.stage / fingerprint({**self.facts, **cut}, rows)
 
 
-def run_in_shards(
-    table: pl.DataFrame,
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
-    plan: Plan,
-    *,
-    work: Path,
-    progress: Progress,
-    engine: Engine | None = None,
-) -> pl.DataFrame:
-    """Apply ``compute`` to batches of ``table`` and return the results in order.
+class Shards(AbstractContextManager["Shards"]):
+    """What a stage makes of some rows: made shard by shard, then given in order, each from disk.
+
+    In memory are the shards in flight, and at the end RESULTS_AT_ONCE rows. While the context lasts
+    nobody prunes them, and an exception that stops it tells what is kept.
 
     Args:
-        table: The input; its order decides the shards.
-        compute: Turns a batch of rows into their results, in the order of the rows. For an engine
-            that works elsewhere it must be something that can be sent there.
+        rows: The input; its order decides the shards.
         plan: How to cut, and what the results depend on.
         work: Folder of unfinished work, where finished shards are kept.
-        progress: Opens the progress bar.
-        engine: What makes the shards that are missing; None is this process.
-
-    Returns:
-        The results of all shards, by whichever process they were computed.
-
-    Raises:
-        PipelineError: When the disk is too small or refuses a write; finished shards stay.
     """
-    folder = plan.folder(work, table)
-    series = _Tables(folder, plan, list(table.iter_slices(plan.shard_rows)))
-    size = {"rows": len(table), "shards": len(series.inputs), "shard_rows": plan.shard_rows}
-    with (
-        used(folder, stage=plan.stage, made_with=plan.made_with, **size, facts=dict(plan.facts)),
-        progress(plan.stage, total=len(table), unit="rows") as advance,
-        kept_when_stopped(series.kept),
-    ):
-        series.advance = advance
-        done = dict(series.through(engine or LocalEngine(), plan.maker(compute), terms=plan.terms))
-    if not done:
-        return pl.DataFrame(schema=plan.schema)
-    return pl.concat([done[number] for number in range(len(done))])
+
+    def __init__(self, rows: Rows, plan: Plan, *, work: Path) -> None:
+        self.folder = plan.folder(work, rows)
+        """Where they are."""
+        self._plan = plan
+        self._series = _Tables(self.folder, plan, rows)
+        self._ending = ExitStack()
+
+    def __enter__(self) -> "Shards":
+        """Mark the folder as used, and say in it what it is for."""
+        plan, rows, shards = self._plan, self._series.rows, self._series.paths
+        size = {"rows": len(rows), "shards": len(shards), "shard_rows": plan.shard_rows}
+        told = {**size, "facts": dict(plan.facts)}
+        mark = used(self.folder, stage=plan.stage, made_with=plan.made_with, **told)
+        self._ending.enter_context(mark)
+        self._ending.enter_context(kept_when_stopped(self._series.kept))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Free the folder."""
+        return self._ending.__exit__(kind, error, trace)
+
+    def make(
+        self,
+        compute: Callable[[pl.DataFrame], pl.DataFrame],
+        *,
+        progress: Progress,
+        engine: Engine | None = None,
+    ) -> None:
+        """Make the shards that are not there; whoever made the others.
+
+        Args:
+            compute: Turns a batch of rows into their results, in the order of the rows. For an
+                engine that works elsewhere it must be something that can be sent there. It is
+                forgotten at the end, with the model that it may hold.
+            progress: Opens the progress bar.
+            engine: What makes them; None is this process.
+
+        Raises:
+            PipelineError: When the disk is too small or refuses a write; finished shards stay.
+        """
+        plan, series = self._plan, self._series
+        with progress(plan.stage, total=len(series.rows), unit="rows") as advance:
+            series.advance = advance
+            maker = plan.maker(compute)
+            for _ in series.through(engine or LocalEngine(), maker, terms=plan.terms):
+                pass  # its seal is checked; it is read again when its turn comes
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield all results in the order of the rows, some shards at a time, after :meth:`make`.
+
+        How many follows from the plan alone: other shards of the same rows come in equal parts.
+
+        Raises:
+            PipelineError: When one is gone, or no longer as it was written.
+        """
+        at_once = max(1, RESULTS_AT_ONCE // (self._plan.shard_rows * self._plan.results_each))
+        numbers = range(len(self._series.paths))
+        for start in numbers[::at_once]:
+            yield pl.concat(map(self._series.read, numbers[start : start + at_once]))
 
 
 class _Tables(Series[pl.DataFrame]):
     """Shards that are Parquet files of a plan's schema."""
 
-    def __init__(self, folder: Path, plan: Plan, inputs: Sequence[pl.DataFrame]) -> None:
-        super().__init__(folder, stage=plan.stage, inputs=inputs, suffix=".parquet")
+    def __init__(self, folder: Path, plan: Plan, rows: Rows) -> None:
+        stage, shard_rows = plan.stage, plan.shard_rows
+        super().__init__(folder, stage=stage, rows=rows, shard_rows=shard_rows, suffix=".parquet")
         self._plan = plan
 
     @property
@@ -136,12 +180,12 @@ class _Tables(Series[pl.DataFrame]):
 
     def results(self, number: int) -> int:
         """Return the rows of the shard's table."""
-        return len(self.inputs[number]) * self._plan.results_each
+        return self.count(number) * self._plan.results_each
 
-    def expected(self, number: int) -> float:
-        """Return a guess from the rows that go in."""
-        size = self.inputs[number].estimated_size()
-        return RESULT_PER_INPUT * self._plan.results_each * size
+    @property
+    def expected(self) -> float:
+        """A guess from the rows that go in."""
+        return RESULT_PER_INPUT * self._plan.results_each * self.rows.size
 
     def opened(self, number: int, data: bytes) -> pl.DataFrame:
         """Return the table; it must have the plan's columns and as many rows as were asked for."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from stages.errors import PipelineError
 from stages.experiments.definitions import Rows
 from stages.experiments.planning import digest
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 PAIR = ("premise", "entailment")
 

@@ -10,7 +10,9 @@ import polars as pl
 from stages.experiments.definitions import Definition
 from stages.experiments.findings import Finding, findings, overall
 from stages.experiments.tabulating import Measured, shown, tabulated
-from stages.tables import read_json, replacing, spreadsheet_cell, write_json
+from stages.tables.json_files import read_json, write_json
+from stages.tables.replacing import replacing
+from stages.tables.spreadsheets import spreadsheet_cell
 
 RECORD, TABLE, FIGURES, PLOT = "record.json", "table.md", "table.tsv", "plot.svg"
 DONE, FAILED, OPEN = "done", "failed", "open"

@@ -21,7 +21,7 @@ from stages.documents import load_yaml
 from stages.errors import PipelineError
 from stages.experiments.definitions import OUTPUT, Value
 from stages.experiments.planning import Run, override
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from stages.experiments.running import (
     run_pipeline,
 )
 from stages.progress import Progress, silent
-from stages.tables import UNREADABLE, read_parquet
+from stages.tables.reading import UNREADABLE, read_parquet
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from stages.engines.hardware import Hardware, hardware_here
 from stages.errors import PipelineError
 from stages.judges.protocol import Judge
 from stages.language_models.servers.settings import Server
-from stages.tables import read_json
+from stages.tables.json_files import read_json
 
 SOURCE = "source.json"
 

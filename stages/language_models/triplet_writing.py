@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from stages.language_models.demonstrating import examples_of
 from stages.language_models.prompts import (
     HYPOTHESES,
     Example,
@@ -15,11 +16,9 @@ from stages.language_models.prompts import (
     noisy_prompt,
 )
 from stages.language_models.protocol import Decoding, LanguageModel, Request
-from stages.tables import TRIPLETS
+from stages.tables.schemas import TRIPLETS
 
 OPPOSITE = dict(zip(HYPOTHESES, reversed(HYPOTHESES), strict=True))
-Demonstrations = Mapping[str, Sequence[Mapping[str, str]]]
-"""Labelled triplets to show, the nearest last, by the id of the sentence they are shown for."""
 
 
 class Row(NamedTuple):
@@ -28,6 +27,8 @@ class Row(NamedTuple):
     id: str
     sentence: str
     sample: int
+    examples: Sequence[Mapping[str, str]]
+    """Labelled triplets to show, the nearest last."""
 
     def key(self, hypothesis: str) -> str:
         """Name the random numbers of an answer; those of the first sample go by no number."""
@@ -47,20 +48,22 @@ class TripletWriter:
     samples: int
     """Triplets a sentence: its prompts are read once for all of them."""
     decoding: Decoding
-    labelled: Demonstrations
-    """Examples of each sentence, by its id."""
 
     @property
     def facts(self) -> dict[str, object]:
         """Everything that shapes the triplets besides the sentences, as JSON values."""
-        named = {name: getattr(self, name) for name in ("noisy", "chat", "samples", "labelled")}
+        named = {name: getattr(self, name) for name in ("noisy", "chat", "samples")}
         model, prompts = self.model.identity, self.prompts.digest
         return {**named, "model": model, "prompts": prompts, "decoding": asdict(self.decoding)}
 
     def write(self, sentences: pl.DataFrame) -> pl.DataFrame:
-        """Return TRIPLETS for a batch of SENTENCES: ``samples`` rows a sentence, side by side."""
+        """Return TRIPLETS for a batch of SENTENCES: ``samples`` rows a sentence, side by side.
+
+        The sentences may come with examples, see :mod:`stages.language_models.demonstrating`.
+        """
+        examples = examples_of(sentences)
         rows = [
-            Row(key, sentence, sample)
+            Row(key, sentence, sample, examples.get(key, ()))
             for key, sentence in sentences.select("id", "sentence").iter_rows()
             for sample in range(self.samples)
         ]
@@ -105,5 +108,5 @@ class TripletWriter:
         return Request(replace(told, chat=self.chat), noisy, key=row.key(hypothesis))
 
     def _shown(self, row: Row, instruction: Instruction, hypothesis: str) -> Shown:
-        found = self.labelled.get(row.id, ())
-        return Shown(instruction, [Example(one["premise"], one[hypothesis]) for one in found])
+        shown = [Example(one["premise"], one[hypothesis]) for one in row.examples]
+        return Shown(instruction, shown)

@@ -13,7 +13,7 @@ from stages.equations.compute_costs import line_through
 from stages.errors import PipelineError
 from stages.planning.speed import BFLOAT16_BYTES, FLOAT32_BYTES, Calibrated, Line
 from stages.planning.texts import Corpus, Ratios
-from stages.tables import read_json, write_json
+from stages.tables.json_files import read_json, write_json
 
 FILE = "calibration.json"
 STAGES = ("generate", "score", "train")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.tables import CURATED, SENTENCES, TRIPLETS, read_table, write_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 
 TEXTS = ("premise", "entailment", "contradiction")
 
@@ -67,7 +69,7 @@ def write_curated(source: Path, path: Path, *, rows: int) -> None:
 
 def texts_in(path: Path) -> tuple[list[str], list[str]]:
     """Return the premises and the answers of a table of triplets."""
-    table = pl.read_parquet(path, columns=list(TEXTS))
+    table = read_table(path, TRIPLETS, columns=TEXTS)
     return table["premise"].to_list(), [
         *table["entailment"].to_list(),
         *table["contradiction"].to_list(),

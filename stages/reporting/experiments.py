@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from stages.tables import text_of_cell
+from stages.tables.spreadsheets import text_of_cell
 
 TABLE_ROWS = 60
 CELL_CHARACTERS = 160

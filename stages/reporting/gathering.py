@@ -22,17 +22,8 @@ from stages.reporting.records import (
 )
 from stages.reporting.sampling import drawn_rows, evenly_by_reason
 from stages.reporting.space_records import Space
-from stages.tables import (
-    CURATED,
-    REJECTED,
-    SCORED,
-    SENTENCES,
-    TRIPLETS,
-    Schema,
-    count_rows,
-    rows_at,
-    table_batches,
-)
+from stages.tables.reading import count_rows, rows_at, table_batches
+from stages.tables.schemas import CURATED, REJECTED, SCORED, SENTENCES, TRIPLETS, Schema
 
 STAGE_ORDER = (
     "fetch",

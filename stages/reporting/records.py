@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.errors import PipelineError
-from stages.tables import read_json
+from stages.tables.json_files import read_json
 
 
 class Record(BaseModel):

@@ -15,7 +15,7 @@ from typing import Any
 from stages.errors import PipelineError
 from stages.progress import Progress, silent
 from stages.storage.addresses import SERVICES, opened, told, unreachable
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 CARRIED = re.compile(r"(?:generate|score)/[0-9a-f]{16}/(?:shard-\d{6,9}\.parquet|plan\.json)")
 """Below the work folder. Not what servers were asked, which holds the texts of all requests."""

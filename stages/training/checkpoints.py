@@ -16,7 +16,7 @@ from stages.engines.folders import MadeWith, used
 from stages.engines.locks import lock
 from stages.engines.processes import Processes
 from stages.errors import PipelineError
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 
 log = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
 from stages.engines.series import Series
 from stages.progress import Progress, silent
+from stages.tables.rows import RowsInMemory
 
 log = logging.getLogger(__name__)
 
@@ -185,8 +186,8 @@ def write_guide_vectors(
     Raises:
         PipelineError: When a file cannot be written.
     """
-    inputs = list(triplets.select(COLUMNS).iter_slices(SHARD_TRIPLETS))
-    series = _Arrays(folder, stage="guide", inputs=inputs, suffix=".npy")
+    rows = RowsInMemory(triplets.select(COLUMNS))
+    series = _Arrays(folder, stage="guide", rows=rows, shard_rows=SHARD_TRIPLETS, suffix=".npy")
     with progress("Asking the guide", total=len(triplets), unit="triplets") as advance:
         series.advance = advance
         maker = GuideMaker(load)
@@ -200,9 +201,10 @@ def write_guide_vectors(
 class _Arrays(Series[NDArray[np.float16]]):
     """Shards that are NumPy files; they are opened, not read."""
 
-    def expected(self, number: int) -> float:
-        """Return the bytes of vectors of an uncommon width."""
-        return float(len(self.inputs[number]) * len(COLUMNS) * HALF_BYTES * WIDE)
+    @property
+    def expected(self) -> float:
+        """Bytes of vectors of an uncommon width."""
+        return float(len(self.rows) * len(COLUMNS) * HALF_BYTES * WIDE)
 
     def opened(self, number: int, data: bytes) -> NDArray[np.float16]:  # noqa: ARG002
         """Return the vectors, memory-mapped."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.tables import replacing
+from stages.tables.replacing import replacing
 from stages.training.dev import METRIC
 
 STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "masked_pairs", "masked_ratio")

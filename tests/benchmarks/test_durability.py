@@ -8,15 +8,17 @@ import polars as pl
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
 from stages.params import load_params
 from stages.progress import silent
-from stages.tables import TRIPLETS, write_table
+from stages.tables.schemas import TRIPLETS
+from stages.tables.writing import write_table
 from tests.benchmarks.conftest import ROUNDS, Figure
+from tests.engines.frames import run_in_shards
 
 pytestmark = pytest.mark.benchmarks
 
@@ -45,7 +47,6 @@ def test_generating_with_shards_and_without(
         chat=params.chat,
         samples=params.samples,
         decoding=Decoding(**params.model_dump(include=fields)),
-        labelled={},
     )
     chosen = premises[: 5 * SHARDS * PREMISES_EACH : 5]
     table = pl.DataFrame({"id": [f"{n:016x}" for n in range(len(chosen))], "sentence": chosen})

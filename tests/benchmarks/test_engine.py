@@ -15,16 +15,17 @@ from stages.engines.hardware import computing_with
 from stages.engines.local import LocalEngine
 from stages.engines.protocol import Engine
 from stages.engines.ray_engine import RayEngine
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.language_models.loading import language_model_at
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
 from stages.params import load_params
 from stages.progress import silent
-from stages.tables import TRIPLETS
+from stages.tables.schemas import TRIPLETS
 from tests.benchmarks.conftest import ROUNDS, Figure
 from tests.benchmarks.pinned import Pinned, cores, rate
+from tests.engines.frames import run_in_shards
 
 pytestmark = [
     pytest.mark.benchmarks,
@@ -119,7 +120,6 @@ def _writer(llm: Path, engine: Engine) -> TripletWriter:
         chat=params.chat,
         samples=params.samples,
         decoding=Decoding(**params.model_dump(include=set(Decoding.__dataclass_fields__))),
-        labelled={},
     )
 
 

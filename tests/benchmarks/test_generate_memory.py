@@ -7,7 +7,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from stages.tables import SENTENCES, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table
 from tests.benchmarks.conftest import ROUNDS, Figure
 from tests.peak_memory import peak_mib
 

@@ -1,19 +1,23 @@
-"""Time and memory of the stages that read whole tables: `make bench-scale` for 10 million rows."""
+"""Time and memory of the stages on long tables: `make bench-scale` for 10 million rows."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from stages.tables.json_files import write_json
 from tests.benchmarks.conftest import Figure
-from tests.large_tables import write_scored, write_sentences
+from tests.large_tables import write_prepared, write_scored, write_sentences
 from tests.peak_memory import peak_mib
 
 pytestmark = pytest.mark.benchmarks
 
 ROWS = int(os.environ.get("SCALE_ROWS", "200_000"))
+SHARDED_ROWS = min(ROWS, 1_000_000)
+"""Of generate and score: even a scripted model takes half an hour for ten million."""
 PREPARE = """
 import sys
 from pathlib import Path
@@ -77,6 +81,47 @@ report.run(
     report=folder / "reports/report.html",
 )
 """
+GENERATE = """
+import sys
+from pathlib import Path
+from stages import generate
+from stages.params import load_params
+
+folder = Path(sys.argv[1])
+params = load_params(Path("profiles/starter.yaml"))
+generate.run(
+    params.generate.model_copy(update={"prompts": "few_shot", "batch_premises": 128}),
+    server=params.server,
+    sentences=folder / "sentences.parquet",
+    labelled=folder / "labelled.parquet",
+    llm=folder / "llm",
+    guide=folder / "guide",
+    triplets=folder / "triplets.parquet",
+    metrics=folder / "generation.json",
+    work=folder / "work",
+)
+"""
+SCORE = """
+import sys
+from pathlib import Path
+from stages import score
+from stages.params import load_params
+
+folder = Path(sys.argv[1])
+params = load_params(Path("profiles/starter.yaml"))
+score.run(
+    params.score.model_copy(update={"judges": ("llm",), "batch_triplets": 128}),
+    server=params.server,
+    triplets=folder / "triplets.parquet",
+    llm=folder / "llm",
+    guide=folder / "guide",
+    nli=folder / "nli",
+    scored=folder / "scored.parquet",
+    metrics=folder / "scoring.json",
+    calibration=folder / "calibration.json",
+    work=folder / "work",
+)
+"""
 STAGES = {"prepare": PREPARE, "curate": CURATE, "validate": VALIDATE, "report": REPORT}
 
 
@@ -108,3 +153,33 @@ def test_time_and_memory_of_many_rows(
     figure("scale.rows", ROWS, unit="rows", against="sentences read, and triplets", rounds=1)
     figure("scale.seconds", whole, unit="seconds", against=told, rounds=1)
     figure("scale.peak_gib", max(peaks.values()), unit="GiB", against=told, rounds=1)
+
+
+def test_memory_of_generate_and_score_for_many_rows(
+    benchmark: BenchmarkFixture, figure: Figure, tmp_path: Path
+) -> None:
+    """A process for each stage and number of rows, with the scripted model, shards of the starter.
+
+    What the second number takes beyond the first, a fifth of it, is what grows with the corpus.
+    """
+    peaks: dict[str, list[float]] = {"generate": [], "score": []}
+    seconds: dict[str, float] = {}
+    counts = SHARDED_ROWS // 5, SHARDED_ROWS
+
+    def run_all() -> None:
+        for rows in counts:
+            folder = tmp_path / f"{rows}"
+            write_prepared(folder / "sentences.parquet", rows)
+            scripted = {"reference": "scripted:", "identity": "scripted:"}
+            write_json(scripted, folder / "llm/source.json")
+            for stage, program in (("generate", GENERATE), ("score", SCORE)):
+                start = time.perf_counter()
+                peaks[stage].append(peak_mib(program, str(folder)))
+                seconds[stage] = time.perf_counter() - start
+            shutil.rmtree(folder)
+
+    benchmark.pedantic(run_all, rounds=1)  # type: ignore[no-untyped-call]
+    for stage, (few, many) in peaks.items():
+        told = f"{few:,.0f} MiB for {counts[0]:,} rows, {many:,.0f} for {counts[1]:,}, scripted"
+        against = f"{told}; {seconds[stage]:.0f} s for the latter"
+        figure(f"scale.{stage}_growth_mib", many - few, unit="MiB", against=against, rounds=1)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from cli.__main__ import main
-from stages.tables import CURATED, REJECTED, write_table
+from stages.tables.schemas import CURATED, REJECTED
+from stages.tables.writing import write_table
 from tests.cli.running import ROOT, Ended, Run, triplet
 
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from stages.documents import load_yaml
-from stages.tables import SENTENCES, write_table
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table
 from tests.cli.running import ROOT, Run
 from tests.language_models.servers import hostile as bad
 from tests.language_models.servers.hostile import Behaviour, Exchange, Hostile, hostile_server

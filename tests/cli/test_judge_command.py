@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from stages.encoders.tiny import write_random_encoder
-from stages.tables import PAIRS, write_table
+from stages.tables.schemas import PAIRS
+from stages.tables.writing import write_table
 from tests.cli.running import ROOT, Run
 
 ROWS = [

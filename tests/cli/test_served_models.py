@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.tables import PAIRS, SENTENCES, write_table
+from stages.tables.schemas import PAIRS, SENTENCES
+from stages.tables.writing import write_table
 from tests.cli.running import Run
 from tests.language_models.servers import hostile as bad
 from tests.language_models.servers.hostile import Exchange, Hostile

@@ -14,7 +14,8 @@ from stages.language_models.servers.answers import Answers, answers_folder
 from stages.language_models.servers.replies import Reply
 from stages.language_models.servers.usage import Usage
 from stages.params import load_params
-from stages.tables import SENTENCES, write_table
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table
 from tests.cli.running import Run
 
 

@@ -18,7 +18,8 @@ from stages.engines.ray_engine import RayEngine
 from stages.errors import PipelineError
 from stages.params import load_params
 from stages.progress import silent
-from stages.tables import SENTENCES, write_table
+from stages.tables.schemas import SENTENCES
+from stages.tables.writing import write_table
 from stages.training.guide import COLUMNS, guide_vectors
 from tests.cluster.conftest import CLUSTER, Head
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from stages.engines.ray_engine import RayEngine
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.progress import silent
+from tests.engines.frames import run_in_shards
 
 ROWS_EACH = 2
 TABLE = pl.DataFrame(

@@ -7,7 +7,8 @@ import pytest
 
 from stages.corpora.benchmarks import read_benchmarks, read_pairs, write_benchmarks
 from stages.errors import PipelineError
-from stages.tables import PAIRS, read_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import PAIRS
 
 HEADER = "subset\tscore\tsentence1\tsentence2\n"
 PAIR_LINES = 'news\t5\tIt rains.\tIt is raining.\nnews\t0.25\t"So he left.\tNo  one came.\n'

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stages.corpora.cleaning import Cleaner, Counts
 from stages.corpora.normal_form import normalise, sentence_id
-from stages.tables import SENTENCES
+from stages.tables.schemas import SENTENCES
 
 texts = st.lists(st.text(alphabet="ab e\u0301\u00e9\u200b\t", max_size=5), max_size=30)
 

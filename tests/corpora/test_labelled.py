@@ -9,7 +9,7 @@ import pytest
 
 from stages.corpora.labelled import read_labelled
 from stages.errors import PipelineError
-from stages.tables import LABELLED
+from stages.tables.schemas import LABELLED
 
 ROWS = [
     ("A  man sings.", "Somebody sings.", "Nobody sings."),

@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.tables import CURATED, REJECTED
+from stages.tables.schemas import CURATED, REJECTED
 
 NAMES = ["Ada", "Ben", "Chloe", "Dev", "Elif", "Farid", "Gwen", "Hugo", "Ines", "Jon"]
 

@@ -1,14 +1,21 @@
 import polars as pl
 import pytest
 
-from stages.curation.closeness import closeness, word_overlap
-from stages.tables import TRIPLETS
+from stages.curation.closeness import Closeness, word_overlap
+from stages.tables.schemas import TRIPLETS
 from tests.curation.tables_at_hand import row
 
 
 def table(*answers: tuple[str, str]) -> pl.DataFrame:
     rows = [row(i, premise=p, contradiction=c) for i, (p, c) in enumerate(answers)]
     return pl.DataFrame(rows, schema_overrides=TRIPLETS)
+
+
+def closeness(*parts: pl.DataFrame) -> dict[str, dict[str, float]]:
+    counted = Closeness()
+    for part in parts:
+        counted.add(part)
+    return counted.figures()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages import tables
 from stages.errors import QualityError
-from stages.tables import read_json, write_table
+from stages.tables import reading
+from stages.tables.json_files import read_json
+from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 from tests.stages.test_validate import DROPPED_FAULTS, KEPT_FAULTS, planted, run
 
@@ -43,7 +44,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     dropped = planted(rejected(40), dict(enumerate([*DROPPED_FAULTS.values()] * 2, start=1)))
     write_table(kept, folder / "unused.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "BATCH_ROWS", 16)
+        patch.setattr(reading, "BATCH_ROWS", 16)
         counted = quality(folder / "counted", kept, dropped, rows=7)
     return counted, quality(folder / "seen", kept, dropped, rows=1000)
 

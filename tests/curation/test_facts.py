@@ -4,7 +4,7 @@ import pytest
 from stages.curation.expectations import Limits, checks, observed
 from stages.curation.facts import check_script, curated_facts, rejected_facts, schema_facts
 from stages.errors import PipelineError
-from stages.tables import CURATED
+from stages.tables.schemas import CURATED
 from tests.curation.tables_at_hand import curated, rejected, row
 
 LIMITS = Limits(

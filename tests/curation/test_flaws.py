@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from stages.curation.flaws import flaw_expression, leftover_expression
-from stages.tables import SCORED
+from stages.tables.schemas import SCORED
 from tests.curation.tables_at_hand import row
 
 PREMISE = "Ada repairs 0 bicycles a week."

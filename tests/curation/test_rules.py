@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.curation.rules import REASONS, judged
-from stages.tables import SCORED
+from stages.tables.schemas import SCORED
 from tests.curation.tables_at_hand import row
 
 PAPER: dict[str, Any] = {"alpha": 3.0, "beta": 3.0, "gamma": 1.0, "triplets_per_premise": 1}

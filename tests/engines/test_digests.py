@@ -49,6 +49,6 @@ def test_a_model_is_its_weights_and_tokenizer_and_not_where_it_came_from(tmp_pat
 
 
 def test_the_source_digest_knows_its_modules() -> None:
-    assert source_digest("stages.errors") != source_digest("stages.errors", "stages.tables")
+    assert source_digest("stages.errors") != source_digest("stages.errors", "stages.tables.schemas")
     with pytest.raises(ValueError, match=r"no module stages\.nowhere"):
         source_digest("stages.nowhere")

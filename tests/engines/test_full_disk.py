@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from stages.engines import pieces
-from stages.engines.shards import run_in_shards
 from stages.errors import PipelineError
 from stages.progress import silent
-from stages.tables import replacing, write_table
+from stages.tables.replacing import replacing
+from stages.tables.writing import write_table
+from tests.engines.frames import run_in_shards
 from tests.engines.test_disk import Disk
 from tests.engines.test_shards import PLAN, SCHEMA, TABLE, Squarer
 

@@ -9,8 +9,8 @@ import pytest
 from stages.engines.folders import IN_USE, MadeWith, digests_of, used
 from stages.engines.inventory import Today, Work, inventory, remove
 from stages.engines.locks import lock
-from stages.engines.shards import run_in_shards
 from stages.progress import silent
+from tests.engines.frames import run_in_shards
 from tests.engines.test_shards import PLAN, TABLE, Squarer
 
 SETTINGS: dict[str, object] = {"square.power": 2, "square.seed": 1}

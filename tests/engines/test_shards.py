@@ -1,7 +1,9 @@
+import gc
 import shutil
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from stages.engines.folders import IN_USE, MadeWith
 from stages.engines.folders import PLAN as PLAN_FILE
 from stages.engines.locks import is_held
 from stages.engines.pieces import SAID
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan, Shards
 from stages.errors import PipelineError
 from stages.progress import silent
-from stages.tables import read_json
+from stages.tables.json_files import read_json
+from stages.tables.rows import RowsInMemory
+from tests.engines.frames import run_in_shards
 from tests.engines.test_disk import Disk
 
 SCHEMA = {"n": pl.Int64, "square": pl.Int64}
@@ -170,7 +174,7 @@ SHARING = """
 import sys, time
 from pathlib import Path
 import polars as pl
-from stages.engines.shards import run_in_shards
+from tests.engines.frames import run_in_shards
 from stages.progress import silent
 from tests.engines.test_shards import PLAN, TABLE
 
@@ -247,6 +251,101 @@ def test_a_disk_that_runs_full_stops_with_the_finished_shards_kept(
     rest = Squarer()
     assert squared(tmp_path, rest)["square"].to_list() == [n * n for n in range(10)]
     assert rest.asked == [4, 5, 6, 7, 8, 9]
+
+
+class Watched(RowsInMemory):
+    """Rows that remember which of them were asked for, once their digest is known."""
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        super().__init__(table)
+        assert self.digest
+        self.asked: list[int] = []
+
+    def part(self, start: int, rows: int) -> pl.DataFrame:
+        if "digest" in vars(self):
+            self.asked.append(start)
+        return super().part(start, rows)
+
+
+def test_only_the_rows_of_missing_shards_are_read_each_when_its_turn_comes(tmp_path: Path) -> None:
+    rows = Watched(TABLE)
+    seen: list[list[int]] = []
+
+    def noted(batch: pl.DataFrame) -> pl.DataFrame:
+        seen.append(list(rows.asked))
+        return Squarer()(batch)
+
+    with Shards(rows, PLAN, work=tmp_path) as shards:
+        shards.make(noted, progress=silent)
+    assert seen == [[0], [0], [0, 4], [0, 4], [0, 4, 8]]
+    (lost,) = tmp_path.rglob("shard-000001.parquet")
+    lost.unlink()
+    again = Watched(TABLE)
+    with Shards(again, PLAN, work=tmp_path) as shards:
+        shards.make(Squarer(), progress=silent)
+        assert pl.concat(shards)["n"].to_list() == list(range(10))
+    assert again.asked == [4]
+
+
+@pytest.mark.parametrize("damage", ["gone", "emptied", "torn", "flipped", "swapped"])
+def test_a_shard_that_is_damaged_before_it_is_put_to_the_others_is_told_and_made_anew(
+    tmp_path: Path, damage: str
+) -> None:
+    given: list[pl.DataFrame] = []
+
+    def put_together() -> None:
+        for part in shards:
+            given.append(part)
+
+    with Shards(RowsInMemory(TABLE), PLAN, work=tmp_path) as shards:
+        shards.make(Squarer(), progress=silent)
+        (shard,) = tmp_path.rglob("shard-000001.parquet")
+        if damage == "gone":
+            shard.unlink()
+        else:
+            shard.write_bytes(damaged(shard, damage))
+        with pytest.raises(PipelineError, match=r"shard-000001\.parquet was finished, and is gone"):
+            put_together()
+    assert given == []
+    again = Squarer()
+    assert squared(tmp_path, again)["n"].to_list() == list(range(10))
+    assert again.asked == [4, 5, 6, 7]
+
+
+def test_some_finished_shards_are_given_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.engines.shards.RESULTS_AT_ONCE", 9)
+    with Shards(RowsInMemory(TABLE), PLAN, work=tmp_path) as shards:
+        shards.make(Squarer(), progress=silent)
+        assert [part["n"].to_list() for part in shards] == [[*range(8)], [8, 9]]
+        assert [len(part) for part in shards] == [8, 2]  # as often as they are wanted
+
+
+def test_who_is_stopped_while_shards_are_put_together_is_told_what_is_kept(tmp_path: Path) -> None:
+    shards = Shards(RowsInMemory(TABLE), PLAN, work=tmp_path)
+
+    def put_together() -> None:
+        with shards:
+            shards.make(Squarer(), progress=silent)
+            assert is_held(shards.folder / IN_USE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        put_together()
+    assert stopped.value.__notes__ == [f"square: 3 of 3 shards, in {shards.folder}"]
+    assert not is_held(shards.folder / IN_USE)
+
+
+def test_what_computes_is_forgotten_when_the_shards_are_made(tmp_path: Path) -> None:
+    squarer = Squarer()
+    there = weakref.ref(squarer)
+    with Shards(RowsInMemory(TABLE), PLAN, work=tmp_path) as shards:
+        shards.make(squarer, progress=silent)
+        del squarer
+        gc.collect()
+        assert there() is None
+        assert len(list(shards)) == 1
 
 
 def test_an_empty_table_gives_an_empty_result_with_columns(tmp_path: Path) -> None:

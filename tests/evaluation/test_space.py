@@ -12,7 +12,7 @@ from stages.evaluation.kinds.scores import TaskScores
 from stages.evaluation.space import by_grade, curves, evenly, flat_map, space
 from stages.evaluation.tasks.data import AlignedLines, GradedPairs, LoadedTask
 from stages.evaluation.tasks.definitions import METRICS, Kind, Task
-from stages.tables import PAIRS
+from stages.tables.schemas import PAIRS
 
 GRADES = np.array([0.0, 0.5, 1.0, 2.5, 4.0, 5.0] * 10)
 NAMES = ("base", "trained")

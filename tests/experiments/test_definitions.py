@@ -149,7 +149,7 @@ def test_a_file_of_ones_own_is_an_experiment(tmp_path: Path) -> None:
 
 
 def test_schema_of_cases_is_that_of_triplets() -> None:
-    from stages.tables import TRIPLETS
+    from stages.tables.schemas import TRIPLETS
 
     cases = find_definition("cases").cases
     assert cases is not None

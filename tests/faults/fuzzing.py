@@ -37,7 +37,10 @@ from stages.model_files.reference import parse_reference
 from stages.model_files.trust import check_safetensors, require_trusted
 from stages.model_files.wheels import unpack
 from stages.params import Params, load_params
-from stages.tables import PAIRS, SCORED, read_json, read_table, spreadsheet_cell, text_of_cell
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import PAIRS, SCORED
+from stages.tables.spreadsheets import spreadsheet_cell, text_of_cell
 from tests.language_models.servers.hostile import completion
 from tests.model_files.strange_files import archive, gguf, key, safetensors, tensor, text
 

@@ -9,7 +9,9 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from stages.encoders.tiny import write_random_encoder
-from stages.tables import CURATED, LABELLED, SENTENCES, TRIPLETS, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.schemas import CURATED, LABELLED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 from tests.reporting.finished_run import write_finished_run
 from tests.stages.test_train import NOUNS, ROWS, curated_table, graded_pairs
 

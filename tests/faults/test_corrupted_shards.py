@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.engines.shards import Plan, run_in_shards
+from stages.engines.shards import Plan
 from stages.progress import silent
+from tests.engines.frames import run_in_shards
 from tests.faults.conftest import Figure, tries
 
 pytestmark = pytest.mark.faults

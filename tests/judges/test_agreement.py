@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from stages.evaluation.comparison import Resampling
 from stages.judges.agreement import agreement, drawn, judged_pairs
 from stages.judges.protocol import Calibration, Judgement, Pair
-from stages.tables import PAIRS
+from stages.tables.schemas import PAIRS
 
 RESAMPLING = Resampling(200, 0.95, 1)
 GRADES = np.array([0.0, 0.4, 1.0, 2.0, 3.0, 4.0, 4.5, 5.0])

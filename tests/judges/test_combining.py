@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stages.curation.rules import judged
 from stages.judges.combining import READINGS, combined
-from stages.tables import SCORED
+from stages.tables.schemas import SCORED
 from tests.curation.tables_at_hand import row
 
 Scores = Sequence[tuple[float | None, float | None]]

@@ -18,7 +18,7 @@ VERBS = {
         "report",
     )
 }
-CONTRACTS = {"stages.documents", "stages.errors", "stages.tables", "stages.progress"}
+CONTRACTS = {"stages.documents", "stages.errors", "stages.progress"}
 SIDEWAYS = {
     ("training", "encoders"),
     ("evaluation", "corpora"),
@@ -45,7 +45,7 @@ def kind(module: str) -> str:
         return "cli"
     if module in VERBS:
         return "verb"
-    if module in CONTRACTS or module in {"stages", "stages.params"}:
+    if module in CONTRACTS | {"stages", "stages.params"} or module.startswith("stages.tables"):
         return "contract"
     return module.split(".")[1]
 

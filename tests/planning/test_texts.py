@@ -11,7 +11,9 @@ from stages.language_models.prompts import load_prompts
 from stages.planning.sampling import TEXTS, evenly, write_curated
 from stages.planning.sizes import table_bytes
 from stages.planning.texts import Ratios, characters_a_token, corpus_of, texts_of
-from stages.tables import CURATED, TRIPLETS, read_table, write_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, TRIPLETS
+from stages.tables.writing import write_table
 
 ROOT = Path(__file__).parents[2]
 

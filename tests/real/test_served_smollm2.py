@@ -17,7 +17,10 @@ import pytest
 from stages import generate, score
 from stages.model_files.installing import install
 from stages.params import Params, ServerParams, load_params
-from stages.tables import SCORED, SENTENCES, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, SENTENCES
+from stages.tables.writing import write_table
 
 pytestmark = pytest.mark.models
 

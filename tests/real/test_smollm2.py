@@ -18,7 +18,9 @@ from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding, Prompt, Request
 from stages.params import load_params
-from stages.tables import SCORED, SENTENCES, read_table, write_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, SENTENCES
+from stages.tables.writing import write_table
 
 pytestmark = pytest.mark.models
 

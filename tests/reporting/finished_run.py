@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.tables import CURATED, REJECTED, SENTENCES, TRIPLETS, Schema
+from stages.tables.schemas import CURATED, REJECTED, SENTENCES, TRIPLETS, Schema
 
 TASKS = {
     "STS12": (72.37, 74.15, 3108),

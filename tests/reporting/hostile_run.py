@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from stages.tables import CURATED, REJECTED
+from stages.tables.schemas import CURATED, REJECTED
 from tests.reporting.finished_run import (
     comparison,
     evaluation,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.reporting.browsing import FIRST_ROWS, KEPT, Browsable, browsable
-from stages.tables import CURATED, REJECTED
+from stages.tables.schemas import CURATED, REJECTED
 from tests.reporting.finished_run import triplet
 from tests.reporting.hostile_run import ATTACKS
 

@@ -7,7 +7,10 @@ from stages import curate
 from stages.curation.rules import REASONS, judged
 from stages.errors import PipelineError
 from stages.params import CurateParams
-from stages.tables import CURATED, REJECTED, SCORED, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, REJECTED, SCORED
+from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import row
 
 PAPER = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)
@@ -50,7 +53,7 @@ def test_a_table_read_some_rows_at_a_time_gives_the_bytes_of_the_whole(
         | ({"contradiction_score": 4.5} if n % 5 == 0 else {})
         for n in range(120)
     ]
-    monkeypatch.setattr("stages.tables.BATCH_ROWS", 13)
+    monkeypatch.setattr("stages.tables.reading.BATCH_ROWS", 13)
     run(tmp_path, rows, params)
     table = judged(pl.DataFrame(rows, schema=SCORED), **params.model_dump())
     kept = table.filter(pl.col("reason").is_null()).drop("reason")

@@ -14,7 +14,8 @@ from stages.encoders.embedding import embed, load_encoder
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import EvaluateParams
-from stages.tables import PAIRS, write_table
+from stages.tables.schemas import PAIRS
+from stages.tables.writing import write_table
 
 PARAMS = EvaluateParams(
     tasks=("own",),

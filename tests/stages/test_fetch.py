@@ -2,7 +2,7 @@ from pathlib import Path
 
 from stages import fetch
 from stages.params import ModelsParams, load_params
-from stages.tables import read_json
+from stages.tables.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,9 @@ import pytest
 from stages import prepare
 from stages.errors import PipelineError
 from stages.params import PrepareParams
-from stages.tables import LABELLED, PAIRS, SENTENCES, read_json, read_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import LABELLED, PAIRS, SENTENCES
 
 ROOT = Path(__file__).parents[2]
 BENCHMARK = "subset\tscore\tsentence1\tsentence2\nx\t5\tOne.\tOne!\nx\t0\tOne.\tCats sleep.\n"

@@ -1,4 +1,7 @@
+import gc
+import weakref
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -6,9 +9,15 @@ import pytest
 from stages import score
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
+from stages.judges.combining import combined
+from stages.judges.loading import load_judge
+from stages.judges.protocol import Judge
 from stages.model_files.installing import install_nothing
 from stages.params import load_params
-from stages.tables import SCORED, TRIPLETS, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, TRIPLETS
+from stages.tables.writing import write_table
 from tests.judges.classifiers import write_classifier
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +123,35 @@ def test_several_judges_are_combined_and_each_is_quoted(panel: Path) -> None:
         for name, table in alone.items():
             assert f"{name} {table[column][0]:.2f} (" in together[f"{side}_answer"][0]
     assert together["entailment_answer"][2] == ""
+
+
+def test_opinions_are_combined_shard_by_shard_as_if_whole(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judges = ("llm", "encoder", "nli")
+    alone = {name: scored(panel, judges=(name,)) for name in judges}
+    whole = combined(alone, "mean")
+    scored(panel, judges=judges, combine="mean")
+    files = [panel / name for name in ("scored.parquet", "scoring.json", "calibration.json")]
+    at_once = [file.read_bytes() for file in files]
+    monkeypatch.setattr("stages.engines.shards.RESULTS_AT_ONCE", 1)
+    assert scored(panel, judges=judges, combine="mean", shard_triplets=1).equals(whole)
+    assert [file.read_bytes() for file in files] == at_once
+
+
+def test_one_judge_is_in_memory_at_a_time(panel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[weakref.ref[Any]] = []
+
+    def watched(*args: Any, **settings: Any) -> Judge:
+        gc.collect()
+        assert [judge() for judge in loaded] == [None] * len(loaded)
+        judge = load_judge(*args, **settings)
+        loaded.append(weakref.ref(judge))
+        return judge
+
+    monkeypatch.setattr(score, "load_judge", watched)
+    scored(panel, judges=("encoder", "llm", "nli"), combine="all")
+    assert len(loaded) == 3
 
 
 def test_every_score_of_every_judge_lies_in_0_to_5(panel: Path) -> None:

@@ -15,7 +15,10 @@ import pytest
 from stages import generate, score
 from stages.errors import PipelineError
 from stages.params import ServerParams, load_params
-from stages.tables import SCORED, SENTENCES, TRIPLETS, read_json, read_table, write_table
+from stages.tables.json_files import read_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import SCORED, SENTENCES, TRIPLETS
+from stages.tables.writing import write_table
 from tests.language_models.servers.hostile import (
     Behaviour,
     Exchange,

@@ -18,7 +18,10 @@ from stages.encoders.poolers import pooler_of
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.params import TrainParams
-from stages.tables import CURATED, LABELLED, PAIRS, read_table, write_json, write_table
+from stages.tables.json_files import write_json
+from stages.tables.reading import read_table
+from stages.tables.schemas import CURATED, LABELLED, PAIRS
+from stages.tables.writing import write_table
 from stages.training import guide
 
 TEMPLATE = 'This sentence : "{sentence}" means [MASK].'

@@ -10,7 +10,8 @@ import pytest
 from stages import validate
 from stages.errors import PipelineError, QualityError
 from stages.params import CurateParams, ValidateParams
-from stages.tables import read_json, write_table
+from stages.tables.json_files import read_json
+from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 
 CURATION = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)

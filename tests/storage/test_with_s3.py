@@ -12,7 +12,8 @@ from stages.errors import PipelineError
 from stages.params import PrepareParams
 from stages.storage.bringing import brought
 from stages.storage.carrying import Carried, pull, push
-from stages.tables import SENTENCES, read_table
+from stages.tables.reading import read_table
+from stages.tables.schemas import SENTENCES
 
 pytestmark = pytest.mark.slow
 

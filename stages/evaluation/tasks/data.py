@@ -11,7 +11,7 @@ from stages.evaluation.tasks.definitions import Task
 
 @dataclass(frozen=True)
 class GradedPairs:
-    """Kind ``sts``: PAIRS, see stages/tables.py."""
+    """Kind ``sts``: PAIRS, see stages/tables/schemas.py."""
 
     table: pl.DataFrame
 

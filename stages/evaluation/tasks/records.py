@@ -14,7 +14,7 @@ import polars as pl
 from stages.corpora.delimited import read_delimited
 from stages.corpora.text_files import require_file
 from stages.errors import PipelineError
-from stages.tables import UNREADABLE, read_parquet
+from stages.tables.reading import UNREADABLE, read_parquet
 
 Record = Mapping[str, object]
 
