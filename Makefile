@@ -27,8 +27,8 @@ repro: $(READY)  ## Run the pipeline with params.yaml; the report is reports/rep
 test: $(READY)  ## Run the quick tests, offline
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/benchmarks
 
-test-slow: $(READY)  ## Run the tests that take seconds each, and DVC in a fresh clone
-	$(BIN)/python -m pytest -m 'slow or pipeline' --numprocesses auto --dist loadfile --durations 8
+test-slow: $(READY)  ## Run the tests that take seconds each, more examples of every property, and DVC in a fresh clone
+	EXAMPLES=thorough $(BIN)/python -m pytest -m '(slow or pipeline or hypothesis) and not faults' --numprocesses auto --dist loadfile --durations 8
 
 test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once); PREMISES=50 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models --durations 8

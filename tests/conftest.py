@@ -14,9 +14,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tiny models lose more to two threads meeting than they gain, above all on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Speed is measured in tests/benchmarks; a busy machine is no counterexample.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Speed is measured in tests/benchmarks; a busy machine is no counterexample. `make test-slow` tries
+# every property on more examples.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile(os.environ.get("EXAMPLES", "quick"))
 
 ROOT = Path(__file__).parents[1]
 

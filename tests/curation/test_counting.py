@@ -13,6 +13,8 @@ from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 from tests.stages.test_validate import DROPPED_FAULTS, KEPT_FAULTS, planted, run
 
+pytestmark = pytest.mark.slow
+
 TEXT = row(60)["entailment"]
 MORE_FAULTS: list[dict[str, Any]] = [
     {"entailment": TEXT},
@@ -49,7 +51,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     return counted, quality(folder / "seen", kept, dropped, rows=1000)
 
 
-@pytest.mark.slow
 def test_every_expectation_ends_as_on_the_whole_tables(
     both: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
@@ -67,7 +68,6 @@ def test_it_is_said_how_many_rows_are_shown(both: tuple[dict[str, Any], dict[str
     assert 7 <= counted["shown"]["curated"] < 90
 
 
-@pytest.mark.slow
 def test_data_docs_say_that_they_show_a_sample(tmp_path: Path) -> None:
     run(tmp_path, curated(60), rejected(20), sample_rows=7)
     (page,) = (tmp_path / "docs/expectations").glob("curated.html")

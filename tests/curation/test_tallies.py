@@ -42,7 +42,7 @@ def table() -> pl.DataFrame:
     return pl.DataFrame(columns, schema=SCORED)
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 128, ROWS])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 128, ROWS])
 def test_what_was_written(table: pl.DataFrame, at_once: int) -> None:
     tally = WrittenTally()
     for part in table.select(TRIPLETS.keys()).iter_slices(at_once):
@@ -57,7 +57,7 @@ def test_what_was_written(table: pl.DataFrame, at_once: int) -> None:
         }
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 128, ROWS])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 128, ROWS])
 def test_what_became_of_the_scores(table: pl.DataFrame, at_once: int) -> None:
     tally = ScoredTally()
     for part in table.iter_slices(at_once):
