@@ -12,7 +12,7 @@ import torch
 
 REPORT = Path(__file__).parents[2] / "reports/benchmarks.json"
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
-"""Times each side is measured, in turns; the medians count."""
+"""Times each side is measured, in turns; the medians count. Once is the quick form."""
 Figure = Callable[..., None]
 
 
@@ -55,6 +55,11 @@ def machine() -> dict[str, object]:
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
     }
+
+
+def sized(rows: int) -> int:
+    """Return how many rows a side gets: half as many in the quick form."""
+    return rows if ROUNDS > 1 else rows // 2
 
 
 def ratio_of_medians(slow: list[float], fast: list[float]) -> float:

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
-from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians
+from tests.benchmarks.conftest import ROUNDS, Figure, ratio_of_medians, sized
 from tests.benchmarks.requests_at_hand import requests_for
 
 pytestmark = pytest.mark.benchmarks
@@ -27,8 +27,8 @@ def test_contrastive_generation(
     real_models: dict[str, Path],
     premises: list[str],
 ) -> None:
-    """32 premises, both hypotheses: 64 answers, one batch on either side, float32, greedy."""
-    requests = requests_for(premises[:320:10], load_prompts("few_shot"))
+    """32 premises (quickly: 16), both hypotheses, one batch on either side, float32, greedy."""
+    requests = requests_for(premises[: 10 * sized(32) : 10], load_prompts("few_shot"))
     model = load_language_model(real_models["llm"], dtype="float32")
     decoding = Decoding(OMEGA, 0, temperature=0, top_p=1, max_new_tokens=NEW_TOKENS, seed=0)
     peer = _peer(real_models["llm"])
@@ -48,12 +48,14 @@ def test_contrastive_generation(
         rates.append(ceiling.rate())
 
     benchmark.pedantic(once, rounds=ROUNDS)  # type: ignore[no-untyped-call]
-    against = "transformers generate(guidance_scale, negative_prompt_ids), float32, 64 rows"
+    rows = f"float32, {len(requests)} rows"
+    against = f"transformers generate(guidance_scale, negative_prompt_ids), {rows}"
     speedup = ratio_of_medians(theirs, ours)
     figure("generate.speedup_vs_transformers", speedup, unit="x", against=against, rounds=ROUNDS)
     needed = ceiling.needed(requests, answers)
     fraction = needed / median(rates) / median(ours)
-    against = "matrix products of the model's own shapes, 128 rows, in the same run"
+    rows = f"{2 * len(requests)} rows"
+    against = f"matrix products of the model's own shapes, {rows}, in the same run"
     figure("generate.fraction_of_ceiling", fraction, unit="1", against=against, rounds=ROUNDS)
     rate = len(requests) / 2 / median(ours)
     figure("generate.premises_per_second", rate, unit="1/s", against="-", rounds=ROUNDS)
