@@ -40,7 +40,7 @@ def test_a_masked_step(
     premises: list[str],
     tmp_path: Path,
 ) -> None:
-    """256 triplets a step (quickly: 128), MiniLM guided by MiniLM, float32; sentences to weights."""
+    """256 triplets a step (quickly: 128), MiniLM guided by MiniLM, float32; text to new weights."""
     rows = rows_of(premises, sized(256))
     base, guide = real_models["base"], real_models["guide"]
     vectors = guide_vectors(guide, rows, tmp_path / "guide")
