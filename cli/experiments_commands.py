@@ -196,7 +196,7 @@ def _planned(definition: "Definition", choice: "Choice") -> "list[Run]":
     from cli.profiles import profile_path
     from stages.experiments.planning import plan
     from stages.experiments.running import settings_of
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     size = definition.scale(choice.scale)
     load_params(PARAMS)
@@ -213,7 +213,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
     Raises:
         PipelineError: Naming the first that is at fault.
     """
-    from stages.params import faults_of
+    from stages.params_file import faults_of
 
     nested: dict[str, Any] = {}
     for key, value in settings.items():

@@ -143,7 +143,7 @@ def _size(folder: Path) -> int:
 
 
 def _params(folder: Path) -> Iterator[Finding]:
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     path = folder / "params.yaml"
     try:
@@ -178,7 +178,7 @@ def _models(folder: Path) -> Iterator[Finding]:
 
 
 def _wanted_model(folder: Path, name: str) -> str | None:
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     try:
         models = load_params(folder / "params.yaml").models

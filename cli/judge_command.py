@@ -166,7 +166,7 @@ def _server(params: Path) -> "Server | None":
     if not params.is_file():
         return None
     from stages.language_models.servers.settings import Server
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     return Server(**load_params(params).server.model_dump())
 

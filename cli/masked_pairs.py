@@ -43,7 +43,7 @@ def show_masked_pairs(wanted: Wanted) -> None:
     Raises:
         PipelineError: When a file is missing or the guide does not load.
     """
-    from stages.params import load_params
+    from stages.params_file import load_params
     from stages.training.guide import guide_vectors
     from stages.training.masked import masked_pairs, masked_share
 

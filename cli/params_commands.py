@@ -59,7 +59,7 @@ def show(keys: Prefixes = None, params: ParamsFile = PARAMS) -> None:
       multicsr params show models train.sigma
     """
     from cli.profiles import settings_in
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     load_params(params)
     values = settings_in(params)

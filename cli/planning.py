@@ -12,7 +12,8 @@ from cli.machine import core_count, describe_machine, processor_flags, total_mem
 from stages.corpora.reading import read_sentences
 from stages.documents import load_yaml
 from stages.errors import PipelineError
-from stages.params import Params, faults_of, load_params
+from stages.params import Params
+from stages.params_file import faults_of, load_params
 from stages.planning import calibration
 from stages.planning.estimating import Plan, Scenario, make_plan
 from stages.planning.models import Model, find_model, model_in_force

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cli.wording import nearest
 from stages.errors import PipelineError
-from stages.params import load_params, read_yaml
+from stages.params_file import load_params, read_yaml
 
 ABSENT = "(not set)"
 

@@ -95,7 +95,7 @@ def in_a_worker(arguments: dict[str, Any]) -> None:
 
 def _train(arguments: dict[str, Any]) -> None:
     from stages import train as stage
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     params = load_params(Path(arguments["params"])).train
     paths: dict[str, Any] = {name: Path(path) for name, path in arguments["paths"].items()}

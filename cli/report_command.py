@@ -58,7 +58,7 @@ def report(
     page = report or Path("reports") / ("report.html" if against is None else "comparison.html")
     with timed("report", timing):
         from stages import report as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         stage.run(load_params(params), folder=folder, report=page, against=against)
     if show:

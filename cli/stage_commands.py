@@ -77,7 +77,7 @@ def fetch(
     """
     with timed("fetch", timing):
         from stages import fetch as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         models = load_params(params).models
         stage.run(
@@ -119,7 +119,7 @@ def prepare(
     """
     with timed("prepare", timing):
         from stages import prepare as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         chosen = load_params(params)
         stage.run(
@@ -160,7 +160,7 @@ def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     """
     with timed("generate", timing) as cost:
         from stages import generate as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         chosen = load_params(params)
         with _engine(chosen.engine, cost) as engine:
@@ -210,7 +210,7 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     """
     with timed("score", timing) as cost:
         from stages import score as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         chosen = load_params(params)
         with _engine(chosen.engine, cost) as engine:
@@ -254,7 +254,7 @@ def curate(
     """
     with timed("curate", timing):
         from stages import curate as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         stage.run(
             load_params(params).curate,
@@ -288,7 +288,7 @@ def validate(
     """
     with timed("validate", timing):
         from stages import validate as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         chosen = load_params(params)
         stage.run(
@@ -348,7 +348,7 @@ def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         "origins": origins,
     }
     with timed("train", timing) as cost:
-        from stages.params import load_params
+        from stages.params_file import load_params
 
         chosen = load_params(params)
         place = work_folder(work)
@@ -404,7 +404,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     """
     with timed("evaluate", timing):
         from stages import evaluate as stage
-        from stages.params import load_params
+        from stages.params_file import load_params
         from stages.storage.bringing import brought
 
         chosen = load_params(params)

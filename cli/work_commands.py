@@ -152,7 +152,7 @@ def _entries(folder: Path, params: Path, stages: Sequence[str] | None) -> list[E
 
 def _settings(params: Path) -> dict[str, object]:
     from cli.profiles import flatten
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     return dict(flatten(load_params(params).model_dump(mode="json", by_alias=True)))
 
@@ -161,7 +161,7 @@ def _surroundings(params: Path) -> dict[str, object]:
     """Return what the engine of today computes with, as far as it can be said from here."""
     from stages.engines.digests import library_versions
     from stages.engines.hardware import hardware_here
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     engine = load_params(params).engine
     if engine.kind != "local":  # device and threads are a worker's

@@ -3,18 +3,11 @@
 No setting has a default here: params.yaml shows every value in force.
 """
 
-import difflib
-import re
 from collections.abc import Container, Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
-from ruamel.yaml.error import YAMLError
-
-from stages.documents import load_yaml
-from stages.errors import PipelineError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Endpoint = Literal["chat", "completions"]
@@ -55,9 +48,6 @@ def _without_key(reference: str) -> str:
 
 Source = Annotated[str, Field(min_length=1), AfterValidator(_without_key)]
 """A path, or an address of files elsewhere."""
-
-SHOWN = 120
-"""Characters of a faulty value in an error."""
 
 
 class Section(BaseModel):
@@ -349,67 +339,6 @@ class Params(Section):
     report: ReportParams
 
 
-def load_params(path: Path) -> Params:
-    """Read and check ``path``.
-
-    Raises:
-        PipelineError: When the file is missing, is not YAML, or holds any fault; all faults are
-            listed at once, each by its full key.
-    """
-    values = read_yaml(path)
-    try:
-        params = Params.model_validate(values)
-    except ValidationError as error:
-        faults = "\n".join(f"    {fault}" for fault in _faults(error))
-        raise PipelineError(
-            f"{path} does not say what the pipeline needs:\n{faults}",
-            remedy="mend these lines; `multicsr params explain` says what every setting does.",
-        ) from error
-    _check_together(params, path)
-    return params
-
-
-def _check_together(params: Params, path: Path) -> None:
-    """Refuse values that are in range, but not beside one another."""
-    if "nli" in params.score.judges and params.models.nli.reference is None:
-        raise PipelineError(
-            f"{path}: score.judges names nli, but models.nli.reference is null.",
-            remedy="name a classifier in models.nli, or leave nli out of score.judges.",
-        )
-    if params.generate.samples > 1 and params.generate.temperature == 0:
-        raise PipelineError(
-            f"{path}: generate.samples = {params.generate.samples}, but with generate.temperature "
-            "= 0 every sample of a premise is the same.",
-            remedy="set generate.temperature above 0, or generate.samples to 1.",
-        )
-
-
-def read_yaml(path: Path) -> Any:
-    """Read one YAML document.
-
-    Raises:
-        PipelineError: When the file is missing or is not YAML text.
-    """
-    try:
-        return load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PipelineError(
-            f"{path} cannot be read: {error.strerror}.",
-            remedy="run from the project's folder, or name the file with --params.",
-        ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not YAML: {error}", remedy="mend the file.") from error
-
-
-def faults_of(values: object) -> list[str]:
-    """Return what is wrong with the values of all settings, each fault by its full key."""
-    try:
-        Params.model_validate(values)
-    except ValidationError as error:
-        return list(_faults(error))
-    return []
-
-
 def settings() -> Iterator[tuple[str, FieldInfo]]:
     """Yield every leaf setting as (full key, field) in the order of params.yaml."""
     return _leaves(Params, "")
@@ -418,49 +347,17 @@ def settings() -> Iterator[tuple[str, FieldInfo]]:
 def _leaves(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in section.model_fields.items():
         key = prefix + (field.alias or name)
-        inner = _section_of(field.annotation)
+        inner = section_of(field.annotation)
         if inner is None:
             yield key, field
         else:
             yield from _leaves(inner, f"{key}.")
 
 
-def _section_of(annotation: Any) -> type[BaseModel] | None:
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field holds, None for a setting."""
     is_section = isinstance(annotation, type) and issubclass(annotation, Section)
     return annotation if is_section else None
-
-
-def _faults(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        match fault["type"]:
-            case "missing":
-                yield f"{key}: not set"
-            case "extra_forbidden":
-                yield f"{key}: no such setting{_nearest(key)}"
-            case _:
-                yield f"{key} = {_shown(fault['input'])}: {fault['msg']}"
-
-
-def _shown(value: object) -> str:
-    """Return the beginning of a faulty value, without a password or key that an address holds."""
-    text = repr(value)
-    if "://" in text:
-        text = re.sub(r"[?#].*", "...", re.sub(r"//[^/\s]*@", "//...@", text))
-    return text if len(text) <= SHOWN else text[:SHOWN] + " ..."
-
-
-def _nearest(key: str) -> str:
-    prefix, _, name = key.rpartition(".")
-    section: type[BaseModel] | None = Params
-    for part in filter(None, prefix.split(".")):
-        fields = {} if section is None else section.model_fields
-        section = next(
-            (_section_of(f.annotation) for n, f in fields.items() if part == (f.alias or n)), None
-        )
-    names = [] if section is None else [f.alias or n for n, f in section.model_fields.items()]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f", did you mean {near[0]}?" if near else ""
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 def real_models() -> dict[str, Path]:
     """Folders of the starter profile's models: those of the checkout, or fetched beside them."""
     from stages import fetch
-    from stages.params import load_params
+    from stages.params_file import load_params
 
     folders = {name: ROOT / "models" / name for name in ("llm", "base", "guide")}
     if not all((folder / "source.json").is_file() for folder in folders.values()):

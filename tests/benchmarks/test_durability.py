@@ -13,7 +13,7 @@ from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.progress import silent
 from stages.tables.schemas import TRIPLETS
 from stages.tables.writing import write_table

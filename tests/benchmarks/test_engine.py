@@ -20,7 +20,7 @@ from stages.language_models.loading import language_model_at
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding
 from stages.language_models.triplet_writing import TripletWriter
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.progress import silent
 from stages.tables.schemas import TRIPLETS
 from tests.benchmarks.conftest import ROUNDS, Figure

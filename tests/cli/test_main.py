@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import stages.params
+import stages.params_file
 from cli.__main__ import PANELS, app
 from stages.errors import QualityError
 from tests.cli.running import ROOT, Run
@@ -98,7 +98,7 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def load_params(path: Path) -> None:
         raise error
 
-    monkeypatch.setattr(stages.params, "load_params", load_params)
+    monkeypatch.setattr(stages.params_file, "load_params", load_params)
 
 
 def test_data_that_fails_a_check_ends_with_code_1(

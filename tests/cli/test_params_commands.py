@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.profiles import settings_in
-from stages.params import load_params, settings
+from stages.params import settings
+from stages.params_file import load_params
 from tests.cli.running import ROOT, Run
 
 PROFILES = ["paper-api", "paper-flan-t5-xl", "smoke", "starter"]

@@ -27,7 +27,7 @@ def busy(path):
     {body}
 
 import stages
-sys.modules["stages.params"] = stages.params = types.SimpleNamespace(
+sys.modules["stages.params_file"] = stages.params_file = types.SimpleNamespace(
     load_params=busy, read_yaml=None
 )
 sys.exit(main(["params", "show", "--params", "my params.yaml"]))

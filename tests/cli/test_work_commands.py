@@ -13,7 +13,7 @@ from stages.engines.folders import MadeWith, used
 from stages.language_models.servers.answers import Answers, answers_folder
 from stages.language_models.servers.replies import Reply
 from stages.language_models.servers.usage import Usage
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.tables.schemas import SENTENCES
 from stages.tables.writing import write_table
 from tests.cli.running import Run

@@ -16,7 +16,7 @@ from stages.engines.local import LocalEngine
 from stages.engines.protocol import Engine
 from stages.engines.ray_engine import RayEngine
 from stages.errors import PipelineError
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.progress import silent
 from stages.tables.schemas import SENTENCES
 from stages.tables.writing import write_table

@@ -36,7 +36,8 @@ from stages.model_files.licences import find_licence
 from stages.model_files.reference import parse_reference
 from stages.model_files.trust import check_safetensors, require_trusted
 from stages.model_files.wheels import unpack
-from stages.params import Params, load_params
+from stages.params import Params
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import PAIRS, SCORED

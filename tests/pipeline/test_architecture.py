@@ -18,6 +18,7 @@ VERBS = {
         "report",
     )
 }
+PARAMS = {"stages.params", "stages.params_file"}
 CONTRACTS = {"stages.documents", "stages.errors", "stages.progress"}
 SIDEWAYS = {
     ("training", "encoders"),
@@ -45,7 +46,7 @@ def kind(module: str) -> str:
         return "cli"
     if module in VERBS:
         return "verb"
-    if module in CONTRACTS | {"stages", "stages.params"} or module.startswith("stages.tables"):
+    if module in CONTRACTS | PARAMS | {"stages"} or module.startswith("stages.tables"):
         return "contract"
     return module.split(".")[1]
 
@@ -53,7 +54,7 @@ def kind(module: str) -> str:
 def test_every_verb_is_there() -> None:
     assert set(modules()) >= VERBS
     assert {f"stages.{file.stem}" for file in ROOT.glob("stages/*.py")} == (
-        VERBS | CONTRACTS | {"stages.params", "stages.__init__"}
+        VERBS | CONTRACTS | PARAMS | {"stages.__init__"}
     )
 
 
@@ -81,7 +82,7 @@ def breach(module: str, target: str) -> str | None:
 def breach_of_workshop(source: str, target: str) -> str | None:
     """Say which rule an import by a workshop breaks."""
     sink = kind(target)
-    if target == "stages.params":
+    if target in PARAMS:
         return "workshops take plain values"
     if source == "equations":
         return None if sink == "equations" else "formulas are pure"

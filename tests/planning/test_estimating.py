@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.language_models.prompts import load_prompts
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.planning.estimating import Plan, Scenario, make_plan
 from stages.planning.models import find_model
 from stages.planning.speed import Calibrated, Line, find_accelerator

@@ -16,7 +16,8 @@ import pytest
 
 from stages import generate, score
 from stages.model_files.installing import install
-from stages.params import Params, ServerParams, load_params
+from stages.params import Params, ServerParams
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import SCORED, SENTENCES

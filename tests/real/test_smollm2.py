@@ -17,7 +17,7 @@ from stages.language_models.judging import judge
 from stages.language_models.loading import load_language_model
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Decoding, Prompt, Request
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.tables.reading import read_table
 from stages.tables.schemas import SCORED, SENTENCES
 from stages.tables.writing import write_table

@@ -11,7 +11,7 @@ import pytest
 
 from stages import report as stage
 from stages.errors import PipelineError
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.reporting.revisions import Revisions, side_by_side
 from tests.pipeline.imports import ROOT
 

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from stages import fetch
-from stages.params import ModelsParams, load_params
+from stages.params import ModelsParams
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
 from stages.language_models.prompts import HYPOTHESES
 from stages.language_models.protocol import Answer, Decoding, Request
-from stages.params import GenerateParams, load_params
+from stages.params import GenerateParams
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from stages.errors import PipelineError
-from stages.params import choices, load_params, settings
+from stages.params import choices, settings
+from stages.params_file import load_params
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "params.yaml").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ import pytest
 
 from stages import report as stage
 from stages.errors import PipelineError
-from stages.params import Params, load_params, settings
+from stages.params import Params, settings
+from stages.params_file import load_params
 from stages.reporting.browsing import FIRST_ROWS
 from tests.reporting.finished_run import write, write_finished_run
 from tests.reporting.hostile_run import SENTINEL, write_hostile_run

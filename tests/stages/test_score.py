@@ -13,7 +13,7 @@ from stages.judges.combining import combined
 from stages.judges.loading import load_judge
 from stages.judges.protocol import Judge
 from stages.model_files.installing import install_nothing
-from stages.params import load_params
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import SCORED, TRIPLETS

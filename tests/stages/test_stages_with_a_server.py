@@ -14,7 +14,8 @@ import pytest
 
 from stages import generate, score
 from stages.errors import PipelineError
-from stages.params import ServerParams, load_params
+from stages.params import ServerParams
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import SCORED, SENTENCES, TRIPLETS

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from stages.errors import PipelineError
-from stages.params import PrepareParams, load_params
+from stages.params import PrepareParams
+from stages.params_file import load_params
 from stages.storage.addresses import opened, unreachable
 from stages.storage.bringing import brought
 
