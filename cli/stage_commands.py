@@ -3,63 +3,37 @@
 Imports stand inside the functions, so that `--help` answers at once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import Annotated
 
 from cli.console import progress
+from cli.encoder_stages import evaluate, train
 from cli.options import PARAMS, ParamsFile, TimingFile, WorkFolder, work_folder
-from cli.ray_training import ClusterAddress, Launcher, LauncherName, Workers, train_under_ray
 from cli.report_command import report
-from cli.timing import Cost, timed
-
-if TYPE_CHECKING:
-    from stages.engines.protocol import Engine
-    from stages.params import EngineParams
-
-
-def _read(text: str) -> Any:
-    return typer.Option(metavar="PATH", help=text, rich_help_panel="Reads")
-
-
-def _write(text: str) -> Any:
-    return typer.Option(metavar="PATH", help=text, rich_help_panel="Writes")
-
-
-@contextmanager
-def _engine(params: "EngineParams", cost: Cost) -> Iterator["Engine"]:
-    """Give the engine of params.yaml, and note what its workers have done."""
-    from stages.engines.choosing import engine_of
-
-    with engine_of(**params.model_dump()) as engine:
-        yield engine
-        cost.workers = engine.throughput.records()
-
-
-DATA, MODELS, REPORTS = Path("data"), Path("models"), Path("reports")
-
-ReadSentences = Annotated[Path, _read("Sentences, from `prepare`.")]
-ReadBenchmarks = Annotated[Path, _read("Folder of graded pairs, from `prepare`.")]
-ReadLabelled = Annotated[Path, _read("Labelled triplets, from `prepare`.")]
-ReadTriplets = Annotated[Path, _read("Triplets, from `generate`.")]
-ReadScored = Annotated[Path, _read("Scored triplets, from `score`.")]
-ReadCurated = Annotated[Path, _read("Kept triplets, from `curate`.")]
-ReadRejected = Annotated[Path, _read("Rejected triplets, from `curate`.")]
-ReadLlm = Annotated[Path, _read("The language model, from `fetch`.")]
-ReadBase = Annotated[Path, _read("The encoder training starts from.")]
-ReadGuide = Annotated[Path, _read("The frozen encoder that points out false negatives.")]
-ReadEncoder = Annotated[Path, _read("The trained encoder, from `train`.")]
+from cli.stage_options import (
+    DATA,
+    MODELS,
+    REPORTS,
+    ReadCurated,
+    ReadLabelled,
+    ReadLlm,
+    ReadRejected,
+    ReadScored,
+    ReadSentences,
+    ReadTriplets,
+    engine_in_use,
+    reads,
+    writes,
+)
+from cli.timing import timed
 
 
 def fetch(
-    llm: Annotated[Path, _write("Folder of the language model.")] = MODELS / "llm",
-    base: Annotated[Path, _write("Folder of the encoder to train.")] = MODELS / "base",
-    guide: Annotated[Path, _write("Folder of the guide.")] = MODELS / "guide",
-    nli: Annotated[Path, _write("Folder of the NLI classifier, if one is named.")] = MODELS / "nli",
-    origins: Annotated[Path, _write("Where the models came from, and their licences.")] = (
+    llm: Annotated[Path, writes("Folder of the language model.")] = MODELS / "llm",
+    base: Annotated[Path, writes("Folder of the encoder to train.")] = MODELS / "base",
+    guide: Annotated[Path, writes("Folder of the guide.")] = MODELS / "guide",
+    nli: Annotated[Path, writes("Folder of the NLI classifier, if one is named.")] = MODELS / "nli",
+    origins: Annotated[Path, writes("Where the models came from, and their licences.")] = (
         REPORTS / "models.json"
     ),
     params: ParamsFile = PARAMS,
@@ -92,16 +66,16 @@ def fetch(
 
 
 def prepare(
-    sentences: Annotated[Path, _write("Clean, distinct sentences with ids.")] = (
+    sentences: Annotated[Path, writes("Clean, distinct sentences with ids.")] = (
         DATA / "sentences.parquet"
     ),
-    labelled: Annotated[Path, _write("Triplets that people labelled, if any.")] = (
+    labelled: Annotated[Path, writes("Triplets that people labelled, if any.")] = (
         DATA / "labelled.parquet"
     ),
-    benchmarks: Annotated[Path, _write("Folder of graded pairs as Parquet.")] = (
+    benchmarks: Annotated[Path, writes("Folder of graded pairs as Parquet.")] = (
         DATA / "benchmarks"
     ),
-    metrics: Annotated[Path, _write("What was read, left out and kept.")] = (
+    metrics: Annotated[Path, writes("What was read, left out and kept.")] = (
         REPORTS / "preparation.json"
     ),
     params: ParamsFile = PARAMS,
@@ -137,11 +111,11 @@ def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     sentences: ReadSentences = DATA / "sentences.parquet",
     labelled: ReadLabelled = DATA / "labelled.parquet",
     llm: ReadLlm = MODELS / "llm",
-    guide: Annotated[Path, _read("The encoder that finds demonstrations.")] = MODELS / "guide",
-    triplets: Annotated[Path, _write("Sentence, entailment, contradiction.")] = (
+    guide: Annotated[Path, reads("The encoder that finds demonstrations.")] = MODELS / "guide",
+    triplets: Annotated[Path, writes("Sentence, entailment, contradiction.")] = (
         DATA / "triplets.parquet"
     ),
-    metrics: Annotated[Path, _write("Counts, and what a server was asked.")] = (
+    metrics: Annotated[Path, writes("Counts, and what a server was asked.")] = (
         REPORTS / "generation.json"
     ),
     work: WorkFolder = None,
@@ -163,7 +137,7 @@ def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         from stages.params_file import load_params
 
         chosen = load_params(params)
-        with _engine(chosen.engine, cost) as engine:
+        with engine_in_use(chosen.engine, cost) as engine:
             stage.run(
                 chosen.generate,
                 server=chosen.server,
@@ -182,13 +156,13 @@ def generate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
 def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     triplets: ReadTriplets = DATA / "triplets.parquet",
     llm: ReadLlm = MODELS / "llm",
-    guide: Annotated[Path, _read("The encoder of the judge `encoder`.")] = MODELS / "guide",
-    nli: Annotated[Path, _read("The classifier of the judge `nli`.")] = MODELS / "nli",
-    scored: Annotated[Path, _write("Triplets with both similarities.")] = DATA / "scored.parquet",
-    metrics: Annotated[Path, _write("Counts, and what a server was asked.")] = (
+    guide: Annotated[Path, reads("The encoder of the judge `encoder`.")] = MODELS / "guide",
+    nli: Annotated[Path, reads("The classifier of the judge `nli`.")] = MODELS / "nli",
+    scored: Annotated[Path, writes("Triplets with both similarities.")] = DATA / "scored.parquet",
+    metrics: Annotated[Path, writes("Counts, and what a server was asked.")] = (
         REPORTS / "scoring.json"
     ),
-    calibration: Annotated[Path, _write("How each judge's scores came about.")] = (
+    calibration: Annotated[Path, writes("How each judge's scores came about.")] = (
         REPORTS / "calibration.json"
     ),
     work: WorkFolder = None,
@@ -213,7 +187,7 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
         from stages.params_file import load_params
 
         chosen = load_params(params)
-        with _engine(chosen.engine, cost) as engine:
+        with engine_in_use(chosen.engine, cost) as engine:
             stage.run(
                 chosen.score,
                 server=chosen.server,
@@ -232,11 +206,11 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
 
 def curate(
     scored: ReadScored = DATA / "scored.parquet",
-    curated: Annotated[Path, _write("Triplets that pass every rule.")] = DATA / "curated.parquet",
-    rejected: Annotated[Path, _write("All others, each with its reason.")] = (
+    curated: Annotated[Path, writes("Triplets that pass every rule.")] = DATA / "curated.parquet",
+    rejected: Annotated[Path, writes("All others, each with its reason.")] = (
         DATA / "rejected.parquet"
     ),
-    metrics: Annotated[Path, _write("Counts, also by reason.")] = REPORTS / "curation.json",
+    metrics: Annotated[Path, writes("Counts, also by reason.")] = REPORTS / "curation.json",
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
@@ -269,10 +243,10 @@ def curate(
 def validate(
     curated: ReadCurated = DATA / "curated.parquet",
     rejected: ReadRejected = DATA / "rejected.parquet",
-    quality: Annotated[Path, _write("Every expectation and what it found.")] = (
+    quality: Annotated[Path, writes("Every expectation and what it found.")] = (
         REPORTS / "quality.json"
     ),
-    data_docs: Annotated[Path, _write("Folder of the same as web pages.")] = REPORTS / "data_docs",
+    data_docs: Annotated[Path, writes("Folder of the same as web pages.")] = REPORTS / "data_docs",
     params: ParamsFile = PARAMS,
     timing: TimingFile = None,
 ) -> None:
@@ -299,128 +273,6 @@ def validate(
             quality=quality,
             data_docs=data_docs,
         )
-
-
-def train(  # noqa: PLR0913, PLR0917  as many options as the stage has files
-    curated: ReadCurated = DATA / "curated.parquet",
-    labelled: ReadLabelled = DATA / "labelled.parquet",
-    base: ReadBase = MODELS / "base",
-    guide: ReadGuide = MODELS / "guide",
-    benchmarks: ReadBenchmarks = DATA / "benchmarks",
-    encoder: Annotated[Path, _write("Folder of the trained encoder.")] = MODELS / "encoder",
-    training: Annotated[Path, _write("Folder of loss and dev curve.")] = REPORTS / "training",
-    preparation: Annotated[Path, _read("Counts for the model card.")] = (
-        REPORTS / "preparation.json"
-    ),
-    curation: Annotated[Path, _read("Counts for the model card.")] = REPORTS / "curation.json",
-    origins: Annotated[Path, _read("Licences for the model card.")] = REPORTS / "models.json",
-    work: WorkFolder = None,
-    params: ParamsFile = PARAMS,
-    timing: TimingFile = None,
-    launcher: LauncherName = Launcher.here,
-    workers: Workers = 1,
-    address: ClusterAddress = None,
-) -> None:
-    """Train the sentence encoder on the kept triplets.
-
-    Stage 3 of the paper: the guide's cosines hide false negatives of the
-    batch. The checkpoint that is best on train.dev wins; a stopped run
-    continues from its last checkpoint, whoever started its processes: this
-    command, torchrun or Ray.
-
-    [bold]Examples[/]
-
-      multicsr train
-      multicsr train --launcher ray --workers 8 --address auto
-      torchrun --nproc-per-node 2 -m cli train
-      dvc exp run -S train.sigma=1.1         [dim]without the mask[/]
-    """
-    paths = {
-        "curated": curated,
-        "labelled": labelled,
-        "base": base,
-        "guide": guide,
-        "benchmarks": benchmarks,
-        "encoder": encoder,
-        "training": training,
-        "preparation": preparation,
-        "curation": curation,
-        "origins": origins,
-    }
-    with timed("train", timing) as cost:
-        from stages.params_file import load_params
-
-        chosen = load_params(params)
-        place = work_folder(work)
-        if launcher is Launcher.ray:
-            cluster = address or chosen.engine.address
-            train_under_ray(params, paths, work=place, workers=workers, address=cluster)
-            return
-        from stages import train as stage
-
-        with _engine(chosen.engine, cost) as engine:
-            stage.run(chosen.train, **paths, work=place, progress=progress, engine=engine)
-
-
-def evaluate(  # noqa: PLR0913, PLR0917  as many options as the stage has files
-    encoder: ReadEncoder = MODELS / "encoder",
-    base: ReadBase = MODELS / "base",
-    benchmarks: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Folder of the tasks' files.",
-            rich_help_panel="Reads",
-            show_default="prepare.benchmarks",
-        ),
-    ] = None,
-    metrics: Annotated[Path, _write("The figure of every task, times 100.")] = (
-        REPORTS / "metrics.json"
-    ),
-    details: Annotated[Path, _write("The same with confidence intervals.")] = (
-        REPORTS / "evaluation.json"
-    ),
-    worst: Annotated[Path, _write("The sentences behind the greatest errors.")] = (
-        REPORTS / "hardest.json"
-    ),
-    drawings: Annotated[
-        Path, _write("Folder: cosines by grade and a map of vectors, to be drawn.")
-    ] = REPORTS / "space",
-    work: WorkFolder = None,
-    params: ParamsFile = PARAMS,
-    timing: TimingFile = None,
-) -> None:
-    """Compare base and trained encoder on graded pairs and other tasks.
-
-    The figure of graded pairs is Spearman's rank correlation of cosines and
-    human grades, times 100, for every file in the benchmarks folder, and their
-    mean. evaluate.tasks names what else is measured: sts, transfer, retrieval,
-    bitext, or single tasks; data/README.md says which files they need.
-
-    [bold]Examples[/]
-
-      multicsr evaluate
-      dvc exp run -S 'evaluate.tasks=[sts,transfer]' -S prepare.benchmarks=FOLDER
-    """
-    with timed("evaluate", timing):
-        from stages import evaluate as stage
-        from stages.params_file import load_params
-        from stages.storage.bringing import brought
-
-        chosen = load_params(params)
-        with brought(str(benchmarks or chosen.prepare.benchmarks)) as folder:
-            stage.run(
-                chosen.evaluate,
-                encoder=encoder,
-                base=base,
-                benchmarks=folder,
-                metrics=metrics,
-                details=details,
-                worst=worst,
-                drawings=drawings,
-                work=work_folder(work),
-                progress=progress,
-            )
 
 
 STAGES = (fetch, prepare, generate, score, curate, validate, train, evaluate, report)
