@@ -37,7 +37,7 @@ test-browser: $(READY)  ## Open a report in headless Chromium
 	$(BIN)/python -m pytest -m browser --numprocesses auto --dist loadfile
 
 ifeq ($(FAULTS),short)  # not the real models, and of the stages those in shards
-CLUSTER := -k 'not killed_driver and not launcher_began and not lost_worker and not cannot_do'
+CLUSTER := -k 'not killed_driver and not torchrun and not launcher_began and not lost_worker and not cannot_do'
 BROKEN := -k 'not test_kills and not train and not report'
 endif
 
