@@ -9,7 +9,7 @@ two prompts a sentence serve four branches.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +35,7 @@ from stages.tables.json_files import write_json
 from stages.tables.reading import read_table
 from stages.tables.rows import Rows, rows_of
 from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS
-from stages.tables.writing import writing_table
+from stages.tables.writing import write_parts
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             with accounted(model, shards.folder, work=work):
                 maker = asked_from_here(model, engine)
                 shards.make(writer.write, progress=progress, engine=maker)
-            tally = _written(shards, triplets)
+            tally = WrittenTally()
+            write_parts(shards, triplets, TRIPLETS, seen=tally.add)
     shown = {"demonstrated": rows.demonstrated} if isinstance(rows, RowsWithExamples) else {}
     counts = tally.counts()
     write_json({**counts, **shown, **tally.closeness(), **usage_figures(model)}, metrics)
@@ -120,16 +121,6 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         "generate: wrote %s triplets, %s of them to the end",
         *(f"{counts[what]:,}" for what in ("rows", "finished")),
     )
-
-
-def _written(parts: Iterable[pl.DataFrame], triplets: Path) -> WrittenTally:
-    """Write ``triplets``, of which some are in memory at a time, and count them."""
-    tally = WrittenTally()
-    with writing_table(triplets, TRIPLETS) as writer:
-        for part in parts:
-            writer.write(part)
-            tally.add(part)
-    return tally
 
 
 def _read(params: GenerateParams, sentences: Path, labelled: Path, guide: Path) -> list[Path]:

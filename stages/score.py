@@ -9,7 +9,7 @@ already unusable (see ``stages.curation.flaws``) are not asked about; their scor
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +38,7 @@ from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
 from stages.tables.rows import rows_of
 from stages.tables.schemas import SCORED, TRIPLETS
-from stages.tables.writing import writing_table
+from stages.tables.writing import write_parts
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
             records.append(record(judge))
             usage |= usage_figures(language_model_of(judge))
             del judge, scorer
-        tally = _written(opinions, params.combine, scored)
+        tally = ScoredTally()
+        write_parts(_combined(opinions, params.combine), scored, SCORED, seen=tally.add)
     how_a, how_b = READINGS[params.combine]
     write_json({"judges": records, "combine": {"a": how_a, "b": how_b}}, calibration)
     counts = tally.counts()
@@ -133,15 +134,10 @@ def _ask(
         opinion.make(scorer.score, progress=progress, engine=maker)
 
 
-def _written(opinions: Mapping[str, Shards], combine: str, scored: Path) -> ScoredTally:
-    """Write ``scored`` shard by shard, which all judges have cut alike, and count the rows."""
-    tally = ScoredTally()
-    with writing_table(scored, SCORED) as writer:
-        for parts in zip(*opinions.values(), strict=True):
-            part = combined(dict(zip(opinions, parts, strict=True)), combine)
-            writer.write(part)
-            tally.add(part)
-    return tally
+def _combined(opinions: Mapping[str, Shards], combine: str) -> Iterator[pl.DataFrame]:
+    """Yield SCORED some shards at a time, which all judges have cut alike."""
+    for parts in zip(*opinions.values(), strict=True):
+        yield combined(dict(zip(opinions, parts, strict=True)), combine)
 
 
 @dataclass(frozen=True)

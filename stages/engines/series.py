@@ -89,18 +89,10 @@ class Series(ABC, Generic[Piece]):
 
     def find(self, number: int, *, mine: bool) -> Piece | None:
         """Return the finished shard, None where there is none that can be trusted."""
-        path = self.paths[number]
-        data = read_piece(path, self._label(number), mine=mine)
-        if data is None:
+        found = self._trusted(number, mine=mine)
+        if found is None:
             return None
-        try:
-            piece = self.opened(number, data)
-        except (*UNREADABLE, ValueError):
-            # Sealed by us and yet not such a shard: whatever it is, it is not trusted.
-            if mine:
-                set_aside(path, "damaged")
-            return None
-        self._weights[number] = len(data)
+        piece, self._weights[number] = found
         self.advance(self.count(number))
         return piece
 
@@ -110,20 +102,32 @@ class Series(ABC, Generic[Piece]):
         Raises:
             PipelineError: When it no longer is, or cannot be trusted any more.
         """
-        path = self.paths[number]
-        data = read_piece(path, self._label(number), mine=False)
-        with contextlib.suppress(*UNREADABLE, ValueError):
-            if data is not None:
-                return self.opened(number, data)
-        raise PipelineError(
-            f"{path} was finished, and is gone or no longer as it was written.",
-            remedy="run the command again: it is made anew, and all others are kept.",
-        )
+        found = self._trusted(number, mine=False)
+        if found is None:
+            raise PipelineError(
+                f"{self.paths[number]} was finished, and is gone or no longer as it was written.",
+                remedy="run the command again: it is made anew, and all others are kept.",
+            )
+        return found[0]
 
     def kept(self) -> str:
         """Say how much of the work is done."""
         done = sum(path.exists() for path in self.paths)
         return f"{self._stage}: {done} of {len(self.paths)} shards, in {self._folder}"
+
+    def _trusted(self, number: int, *, mine: bool) -> tuple[Piece, int] | None:
+        """Return a shard and the bytes of its file; what is not to be trusted is set aside."""
+        path = self.paths[number]
+        data = read_piece(path, self._label(number), mine=mine)
+        if data is None:
+            return None
+        try:
+            return self.opened(number, data), len(data)
+        except (*UNREADABLE, ValueError):
+            # Sealed by us and yet not such a shard: whatever it is, it is not trusted.
+            if mine:
+                set_aside(path, "damaged")
+            return None
 
     def _keep(self, number: int, data: bytes) -> Piece:
         write_piece(data, self.paths[number])

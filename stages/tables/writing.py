@@ -1,7 +1,7 @@
 """Tables are written: at once or some rows at a time, whole or not at all."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,20 @@ def writing_table(path: Path, schema: Mapping[str, Any]) -> Iterator["TableWrite
     """
     with replacing(path) as temporary, TableWriter(temporary, schema) as writer:
         yield writer
+
+
+def write_parts(
+    parts: Iterable[pl.DataFrame],
+    path: Path,
+    schema: Mapping[str, Any],
+    *,
+    seen: Callable[[pl.DataFrame], None],
+) -> None:
+    """Write what comes some rows at a time to ``path``, and show each part to ``seen``."""
+    with writing_table(path, schema) as writer:
+        for part in parts:
+            writer.write(part)
+            seen(part)
 
 
 class TableWriter:

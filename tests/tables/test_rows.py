@@ -68,12 +68,15 @@ def test_only_the_columns_of_the_schema_are_given_in_its_order(tmp_path: Path) -
         assert rows.part(3, 2).equals(ROWS[3:5])
 
 
-def test_a_file_that_takes_the_place_of_the_other_is_not_mixed_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(name="path")
+def a_file_of_small_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("stages.tables.reading.BATCH_ROWS", 5)
     path = tmp_path / "t.parquet"
     ROWS.write_parquet(path, row_group_size=5)
+    return path
+
+
+def test_a_file_that_takes_the_place_of_the_other_is_not_mixed_with_it(path: Path) -> None:
     with rows_of(path, SENTENCES) as rows:
         rows.part(0, 5)
         write_table(ROWS.reverse(), path)
@@ -82,12 +85,7 @@ def test_a_file_that_takes_the_place_of_the_other_is_not_mixed_with_it(
         assert rows.part(40, 5).equals(ROWS[40:45])
 
 
-def test_a_file_that_is_changed_while_it_is_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stages.tables.reading.BATCH_ROWS", 5)
-    path = tmp_path / "t.parquet"
-    ROWS.write_parquet(path, row_group_size=5)
+def test_a_file_that_is_changed_while_it_is_read_is_told(path: Path) -> None:
     with rows_of(path, SENTENCES) as rows:
         rows.part(0, 5)
         os.utime(path, (1, 1))
