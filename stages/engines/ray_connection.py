@@ -8,14 +8,17 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
+from typing import Any
 
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
 SECONDS_TO_CONNECT = 10.0
+CLIENT_ATTEMPTS = 3
+"""For each client the cluster forks a server of its own; now and then that dies at its start."""
 OBJECT_STORE_BYTES = 256 * 2**20
 """Of a cluster of one's own: shards on their way are small."""
 QUIET = {
@@ -39,6 +42,7 @@ def imported() -> ModuleType:
     try:
         import ray
         import ray.data
+        import tenacity  # noqa: F401  comes with the same extra
     except ImportError as error:
         raise PipelineError(
             f"engine.kind = ray, but Ray Data is not installed ({error}).",
@@ -67,9 +71,29 @@ def connected(ray: ModuleType, address: str | None, *, workers: int) -> Iterator
             own = {"address": address}
             log.info("ray: at most %s at %s", _counted(workers), address)
         with _own_signals(), _translated_connection(ray, address), _silent_stderr():
-            ray.init(**own, **quiet)
+            _begin(ray, own | quiet)
         ending.callback(ray.shutdown)
         yield
+
+
+def _begin(ray: ModuleType, settings: dict[str, Any]) -> None:
+    """Connect; as a client, try it again where the cluster could not start the client's server."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+    Retrying(
+        retry=retry_if_exception_type(ConnectionAbortedError),
+        stop=stop_after_attempt(CLIENT_ATTEMPTS),
+        reraise=True,
+    )(_join, ray, settings)
+
+
+def _join(ray: ModuleType, settings: dict[str, Any]) -> None:
+    try:
+        ray.init(**settings)
+    except ConnectionError:
+        # Ray still holds itself for a client, and could not even start a cluster of its own.
+        ray.util.client.ray.disconnect()
+        raise
 
 
 @contextmanager
@@ -130,7 +154,7 @@ def _translated_connection(ray: ModuleType, address: str | None) -> Iterator[Non
         yield
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise PipelineError(
-            f"no Ray cluster at engine.address = {address or 'null'}: {_first_line(error)}",
+            f"no Ray cluster at engine.address = {address or 'null'}: {_gist(error)}",
             remedy="see that it runs with the same versions of Ray and Python, and that "
             "RAY_AUTH_MODE=token and its token are set here where it asks for one.",
         ) from error
@@ -155,16 +179,18 @@ def translated(ray: ModuleType) -> Iterator[None]:
                 remedy="install multicsr with its dependencies on every node, the same version.",
             ) from error
         raise PipelineError(
-            f"the Ray cluster failed: {_first_line(error)}",
+            f"the Ray cluster failed: {_gist(error)}",
             remedy=f"see its logs (a worker that is ended again and again may lack memory); "
             f"{GO_ON}.",
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    with suppress(StopIteration):
-        return next(line for line in str(error).splitlines() if line.strip())
-    return type(error).__name__
+def _gist(error: BaseException) -> str:
+    """Return the first line of what is said; of a traceback from afar the last, which says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]
 
 
 def _counted(workers: int) -> str:

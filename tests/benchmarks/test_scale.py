@@ -16,7 +16,7 @@ from tests.peak_memory import peak_mib
 pytestmark = pytest.mark.benchmarks
 
 ROWS = int(os.environ.get("SCALE_ROWS", "200_000"))
-SHARDED_ROWS = min(ROWS, 1_000_000)
+SHARDED_ROWS = min(ROWS, 200_000)
 """Of generate and score: even a scripted model takes half an hour for ten million."""
 PREPARE = """
 import sys
