@@ -147,6 +147,31 @@ def test_own_entailment_and_own_contradiction_are_never_masked() -> None:
     assert torch.equal(masked, ~torch.cat([own, own], dim=1))
 
 
+def test_hiding_exact_copies_of_a_pair_only_makes_them_weigh_more(batch: Batch) -> None:
+    """Where nothing tells copies apart, what pushes one away pulls another closer.
+
+    A batch of copies that have nothing of their own but a contradiction. With s the pair's cosine
+    over tau and R the sum over all contradictions, the gradient with the mask is that without it
+    times (BATCH * exp(s) + R) / (exp(s) + R).
+    """
+    anchors, candidates, shown = batch
+    pair, entailment = anchors[0], candidates[0]
+    contradictions = candidates[BATCH:]
+    hidden = shown.clone()
+    hidden[:, :BATCH] = True
+
+    def gradients(excluded: Tensor) -> tuple[Tensor, ...]:
+        pool = torch.cat([entailment.expand(BATCH, -1), contradictions])
+        loss = masked_info_nce(pair.expand(BATCH, -1), pool, excluded, tau=TAU)
+        return torch.autograd.grad(loss, (pair, entailment, contradictions))
+
+    own = (torch.cosine_similarity(pair, entailment, dim=0) / TAU).exp()
+    rest = (torch.cosine_similarity(pair[None], contradictions) / TAU).exp().sum()
+    weight = (BATCH * own + rest) / (own + rest)
+    for with_mask, without in zip(gradients(hidden), gradients(shown), strict=True):
+        torch.testing.assert_close(with_mask, weight * without)
+
+
 def test_a_mask_of_another_shape_is_a_wrong_call(batch: Batch) -> None:
     anchors, candidates, _ = batch
     with pytest.raises(ValueError, match="6 anchors need 6 or 12 candidates"):
