@@ -20,6 +20,7 @@ from stages.planning.models import Model, find_model, model_in_force
 from stages.planning.sampling import evenly
 from stages.planning.speed import (
     BANDWIDTH_REACHED,
+    HALVES,
     HERE,
     UTILISATION,
     Accelerator,
@@ -286,7 +287,7 @@ def _this_device(params: Params) -> Accelerator:
         core_count(),
         processor_flags(),
         memory=total_memory(),
-        halves=bool(found["bfloat16"]) and params.generate.dtype != "float32",
+        halves=bool(found["bfloat16"]) and params.generate.dtype in HALVES,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+Arithmetic = Literal["auto", "float32", "bfloat16", "int8"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 EngineKind = Literal["local", "ray"]
@@ -187,8 +188,9 @@ class GenerateParams(Section):
     """Premises written for at once; changes speed and memory, not the answers."""
     shard_premises: int = Field(ge=1)
     """Premises a shard; a stopped run loses at most the shard in flight."""
-    dtype: Dtype
-    """Arithmetic of the language model; auto takes bfloat16 where the hardware has it."""
+    dtype: Arithmetic
+    """Arithmetic of the language model; auto is bfloat16 where there are instructions for it, else
+    float32. int8 is faster on processors without them, and rounder."""
     seed: int = Field(ge=0)
     """Seed of instruction choice and sampling, combined with each sentence's id."""
 
@@ -206,8 +208,9 @@ class ScoreParams(Section):
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)
     """Triplets a shard; a stopped run loses at most the shard in flight."""
-    dtype: Dtype
-    """Arithmetic of the language model; auto takes bfloat16 where the hardware has it."""
+    dtype: Arithmetic
+    """Arithmetic of the language model; auto is bfloat16 where there are instructions for it, else
+    float32. int8 is faster on processors without them, and rounder."""
 
 
 class CurateParams(Section):

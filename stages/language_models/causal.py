@@ -14,6 +14,7 @@ from stages.errors import PipelineError
 from stages.language_models import prefixed_attention
 from stages.language_models.contrastive_writing import prompts_of, write_tokens
 from stages.language_models.hosting import hosts
+from stages.language_models.int8 import arithmetic
 from stages.language_models.prefixed_attention import Prefix, PrefixedCache, Window
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.tokens import answer_of, in_runs, padded, stop_tokens
@@ -76,7 +77,7 @@ class CausalLanguageModel:
     @property
     def identity(self) -> str:
         """Weights and arithmetic."""
-        return f"{self._identity} {self._model.dtype}"
+        return f"{self._identity} {arithmetic(self._model)}"
 
     @torch.inference_mode()
     def write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer]:

@@ -18,6 +18,7 @@ CODE = (
     "stages.language_models.causal",
     "stages.language_models.contrastive_writing",
     "stages.language_models.hosting",
+    "stages.language_models.int8",
     "stages.language_models.prefixed_attention",
     "stages.language_models.randomness",
     "stages.language_models.scripted",
@@ -28,6 +29,7 @@ CODE = (
     "stages.language_models.tokens",
 )
 """What shapes a model's answers besides its weights and what it is asked."""
+INT8 = "int8"
 SCRIPTED, SERVED = "scripted:", "api:"
 """How the references of models begin that have no weights here."""
 
@@ -39,12 +41,13 @@ def load_language_model(
 
     Args:
         folder: Holds source.json and, but for the scripted and served models, weights.
-        dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware computes in it.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (see :mod:`stages.language_models.int8`; on a
+            processor), or ``auto``: bfloat16 where the hardware computes in it, else float32.
         server: How a model behind a server is asked; the others do without.
 
     Raises:
-        PipelineError: When the folder is not such a folder, or the model is of a kind that
-            contrastive generation does not know.
+        PipelineError: When the folder is not such a folder, the model is of a kind that
+            contrastive generation does not know, or int8 is asked of a GPU.
     """
     source = _source(folder)
     if source["reference"] == SCRIPTED:
@@ -118,16 +121,21 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
 
     from stages.engines.hardware import device, resolve_dtype
     from stages.language_models.causal import CausalLanguageModel
+    from stages.language_models.int8 import in_int8
     from stages.language_models.seq2seq import Seq2SeqLanguageModel
 
     require_trusted(folder)
+    if dtype == INT8 and device() != "cpu":
+        raise PipelineError(
+            f"dtype = {INT8} is arithmetic of processors, and this machine has a GPU.",
+            remedy="set generate.dtype and score.dtype to auto.",
+        )
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **local)
         loader = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        model = loader.from_pretrained(
-            folder, **local, dtype=resolve_dtype(dtype), use_safetensors=True
-        )
+        stored = resolve_dtype("float32" if dtype == INT8 else dtype)
+        model = loader.from_pretrained(folder, **local, dtype=stored, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, **local)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         first_line = str(error).strip().split("\n", maxsplit=1)[0]
@@ -135,6 +143,8 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
             f"{folder} cannot be loaded as a language model: {first_line}",
             remedy="fetch the model again (`dvc repro fetch`), or name another one in models.llm.",
         ) from error
+    if dtype == INT8:
+        in_int8(model)
     # transformers wraps `to` in a way that hides its signature.
     moved: PreTrainedModel = nn.Module.to(model, torch.device(device()))
     if config.is_encoder_decoder:

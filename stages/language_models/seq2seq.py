@@ -11,6 +11,7 @@ from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel, Pre
 from transformers.modeling_outputs import BaseModelOutput
 
 from stages.language_models.contrastive_writing import prompts_of, write_tokens
+from stages.language_models.int8 import arithmetic
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.tokens import answer_of, in_runs, padded, stop_tokens
 
@@ -51,7 +52,7 @@ class Seq2SeqLanguageModel:
     @property
     def identity(self) -> str:
         """Weights and arithmetic."""
-        return f"{self._identity} {self._model.dtype}"
+        return f"{self._identity} {arithmetic(self._model)}"
 
     @torch.inference_mode()
     def write(self, requests: Sequence[Request], decoding: Decoding) -> list[Answer]:

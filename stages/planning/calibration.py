@@ -11,7 +11,7 @@ from stages.engines.digests import fingerprint
 from stages.engines.folders import MadeWith, used
 from stages.equations.compute_costs import line_through
 from stages.errors import PipelineError
-from stages.planning.speed import BFLOAT16_BYTES, FLOAT32_BYTES, Calibrated, Line
+from stages.planning.speed import BFLOAT16_BYTES, FLOAT32_BYTES, HALVES, Calibrated, Line
 from stages.planning.texts import Corpus, Ratios
 from stages.tables.json_files import read_json, write_json
 
@@ -90,7 +90,7 @@ class Calibration:
         """Return how fast this machine is, and how far that can be trusted."""
         noise = OTHER_SETTINGS if self.differing(settings) else NOISE
         sampled = corpus.spread / math.sqrt(corpus.sampled) if corpus.sampled else 0.0
-        halves = self.machine.get("bfloat16") and settings.get("generate.dtype") != "float32"
+        halves = self.machine.get("bfloat16") and settings.get("generate.dtype") in HALVES
         return Calibrated(
             lines={stage: self.line(stage) for stage in STAGES},
             doubt=math.hypot(noise, sampled),

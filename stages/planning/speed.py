@@ -27,6 +27,8 @@ CLOCK = 2.3e9
 PROCESSOR_BANDWIDTH = 4e10
 """Bytes a second between a processor and its memory, assumed."""
 BFLOAT16_BYTES, FLOAT32_BYTES = 2, 4
+HALVES = ("auto", "bfloat16")
+"""Settings by which a language model computes in bfloat16 where there are instructions for it."""
 HERE = "here"
 
 
@@ -119,11 +121,11 @@ def find_accelerator(name: str, *, dtype: str, training_dtype: str) -> Accelerat
 
     Args:
         name: Of :func:`accelerators`.
-        dtype: Of the language model: auto, float32 or bfloat16.
+        dtype: Of the language model.
         training_dtype: Of training.
 
     Raises:
-        PipelineError: When there is no such accelerator.
+        PipelineError: When there is no such accelerator, or it is to compute in int8.
     """
     known = accelerators()
     if name not in known:
@@ -131,10 +133,15 @@ def find_accelerator(name: str, *, dtype: str, training_dtype: str) -> Accelerat
             f"--machine {name!r} is none whose figures are known here.",
             remedy=f"name one of {', '.join(known)}, or {HERE} (and calibrate).",
         )
+    if dtype == "int8":
+        raise PipelineError(
+            f"generate.dtype = int8 is arithmetic of processors, and {name} is none.",
+            remedy="plan it with --set generate.dtype=auto.",
+        )
     sheet = known[name]
     peaks = {"float32": sheet["float32"], "bfloat16": sheet["bfloat16"]}
     peaks["auto"] = sheet["bfloat16"] or sheet["float32"]
-    halves = sheet["bfloat16"] is not None and dtype != "float32"
+    halves = sheet["bfloat16"] is not None and dtype in HALVES
     return Accelerator(
         name=sheet["name"],
         flops=1e12 * (peaks[dtype] or sheet["float32"]),

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from stages.engines.hardware import hardware_here
 from stages.errors import PipelineError
 from stages.language_models.causal import CausalLanguageModel
-from stages.language_models.loading import load_language_model
+from stages.language_models.loading import language_model_at, load_language_model
 from stages.language_models.protocol import Decoding, Prompt, Request
 from stages.language_models.scripted import ScriptedLanguageModel
 from stages.language_models.seq2seq import Seq2SeqLanguageModel
@@ -29,15 +30,43 @@ def test_a_saved_model_writes_as_it_did_before(
     tmp_path: Path,
 ) -> None:
     network: PreTrainedModel = request.getfixturevalue(kind)
-    network.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    source = {"reference": "path:somewhere", "identity": "path:somewhere"}
-    (tmp_path / "source.json").write_text(json.dumps(source))
+    saved(tmp_path, network, tokenizer)
     loaded = load_language_model(tmp_path, dtype="float32")
     assert isinstance(loaded, expected)
     assert loaded.identity == "path:somewhere torch.float32"
     before = expected(network, tokenizer, identity="")
     assert loaded.write([REQUEST], GREEDY) == before.write([REQUEST], GREEDY)
+
+
+def saved(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    source = {"reference": "path:somewhere", "identity": "path:somewhere"}
+    (folder / "source.json").write_text(json.dumps(source))
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5", "bart"])
+def test_a_saved_model_of_any_kind_computes_in_int8_where_it_is_told_to(
+    kind: str, tokenizer: PreTrainedTokenizerFast, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    saved(tmp_path, request.getfixturevalue(kind), tokenizer)
+    loaded = load_language_model(tmp_path, dtype="int8")
+    assert loaded.identity == "path:somewhere torch.int8"
+    on_demand = language_model_at(tmp_path, hardware_here(), dtype="int8")
+    assert on_demand.identity == loaded.identity
+    assert on_demand.write([REQUEST], GREEDY) == loaded.write([REQUEST], GREEDY)
+
+
+def test_int8_is_refused_on_a_gpu(
+    llama: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved(tmp_path, llama, tokenizer)
+    monkeypatch.setattr("stages.engines.hardware.device", lambda: "cuda")
+    with pytest.raises(PipelineError, match=r"int8 is arithmetic of processors(.|\n)*to auto"):
+        load_language_model(tmp_path, dtype="int8")
 
 
 def test_the_scripted_model_needs_no_files(tmp_path: Path) -> None:

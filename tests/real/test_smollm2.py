@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.models
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = load_prompts("few_shot")
+SAME = PROMPTS.entailment[0]
 COUNT = int(os.environ.get("PREMISES", "200"))
 PEER_ROWS = 100
 """Rows the peer writes at once: its noisy branch keeps the logits of whole prompts."""
@@ -135,6 +138,21 @@ def test_the_likelihood_judge_agrees_with_graded_pairs(model: CausalLanguageMode
     )
     scores = [judgement.score or 0.0 for judgement in judged]
     assert spearmanr(scores, [float(row[1]) for row in rows]).statistic > 0.5
+
+
+def test_int8_judges_and_tells_likelihoods_as_float32_does(
+    model: CausalLanguageModel, real_models: dict[str, Path], premises: list[str]
+) -> None:
+    quick = load_language_model(real_models["llm"], dtype="int8")
+    pairs = [*pairwise(premises[:24]), *((one, one.lower()) for one in premises[:8])]
+    ours, exact = (
+        [one.score or 0.0 for one in judge(m, pairs, method="likelihood", instruction=SAME)]
+        for m in (quick, model)
+    )
+    assert spearmanr(ours, exact).statistic > 0.98
+    asked = [(SAME.opening, f" {sentence}\n") for sentence in premises[:32]]
+    costs, wanted = (-np.array(m.log_likelihoods(asked)) for m in (quick, model))
+    assert costs.sum() == pytest.approx(wanted.sum(), rel=0.02), "hardly more nats a sentence"
 
 
 HOSTILE = {
