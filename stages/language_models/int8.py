@@ -25,8 +25,8 @@ def rounded_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     >>> whole.tolist(), [round(float(s), 4) for s in step]
     ([[64, -127], [0, 0]], [0.0157, 0.0])
     """
-    greatest = torch.linalg.vector_norm(rows, ord=torch.inf, dim=1, keepdim=True)
-    step = greatest.clamp_(min=LEAST).div_(STEPS)
+    # torch's infinity norm and aminmax take several times as long.
+    step = rows.abs().amax(dim=1, keepdim=True).clamp_(min=LEAST).div_(STEPS)
     return (rows / step).round_().to(torch.int8), step
 
 
@@ -48,8 +48,7 @@ class Int8Linear(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """Return ``(..., outputs)`` float32 for ``(..., inputs)``."""
         whole, step = rounded_rows(states.reshape(-1, states.shape[-1]))
-        sums = torch._int_mm(whole, self.weight) * step
-        sums.mul_(self.step)
+        sums = torch._int_mm(whole, self.weight).float().mul_(step).mul_(self.step)
         if self.bias is not None:
             sums.add_(self.bias)
         return sums.view(*states.shape[:-1], len(self.step))
