@@ -5,7 +5,7 @@ output channel, an activation by the greatest of its token (ZeroQuant, arXiv 220
 groups). The sums are of whole numbers and exact, so what a row becomes does not depend on the rows
 computed beside it, as everywhere here. A scale for the whole tensor, as torch's own
 ``quantize_dynamic`` has it, would break that; torchao scales by token, but outside of a compiled
-graph it takes longer than float32 does.
+graph it was no faster than float32 (EXPERIMENTS.md, 20).
 """
 
 from typing import cast
