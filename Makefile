@@ -30,7 +30,7 @@ test: $(READY)  ## Run the quick tests, offline
 test-slow: $(READY)  ## Run the tests that take seconds each, more examples of every property, and DVC in a fresh clone
 	EXAMPLES=thorough $(BIN)/python -m pytest -m '(slow or pipeline or hypothesis) and not faults' --numprocesses auto --dist loadfile --durations 8
 
-test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once); PREMISES=50 is quicker
+test-models: $(READY)  ## Run the tests on the real SmolLM2 and MiniLM (fetched once); PREMISES=50 TRIPLETS=256 is quicker
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest -m models --durations 8
 
 test-browser: $(READY)  ## Open a report in headless Chromium
