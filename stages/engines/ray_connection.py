@@ -71,12 +71,12 @@ def connected(ray: ModuleType, address: str | None, *, workers: int) -> Iterator
             own = {"address": address}
             log.info("ray: at most %s at %s", _counted(workers), address)
         with _own_signals(), _translated_connection(ray, address), _silent_stderr():
-            _begin(ray, own | quiet)
+            join(ray, own | quiet)
         ending.callback(ray.shutdown)
         yield
 
 
-def _begin(ray: ModuleType, settings: dict[str, Any]) -> None:
+def join(ray: ModuleType, settings: dict[str, Any]) -> None:
     """Connect; as a client, try it again where the cluster could not start the client's server."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -84,10 +84,10 @@ def _begin(ray: ModuleType, settings: dict[str, Any]) -> None:
         retry=retry_if_exception_type(ConnectionAbortedError),
         stop=stop_after_attempt(CLIENT_ATTEMPTS),
         reraise=True,
-    )(_join, ray, settings)
+    )(_init, ray, settings)
 
 
-def _join(ray: ModuleType, settings: dict[str, Any]) -> None:
+def _init(ray: ModuleType, settings: dict[str, Any]) -> None:
     try:
         ray.init(**settings)
     except ConnectionError:
@@ -154,7 +154,7 @@ def _translated_connection(ray: ModuleType, address: str | None) -> Iterator[Non
         yield
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise PipelineError(
-            f"no Ray cluster at engine.address = {address or 'null'}: {_gist(error)}",
+            f"no Ray cluster at engine.address = {address or 'null'}: {gist(error)}",
             remedy="see that it runs with the same versions of Ray and Python, and that "
             "RAY_AUTH_MODE=token and its token are set here where it asks for one.",
         ) from error
@@ -179,13 +179,13 @@ def translated(ray: ModuleType) -> Iterator[None]:
                 remedy="install multicsr with its dependencies on every node, the same version.",
             ) from error
         raise PipelineError(
-            f"the Ray cluster failed: {_gist(error)}",
+            f"the Ray cluster failed: {gist(error)}",
             remedy=f"see its logs (a worker that is ended again and again may lack memory); "
             f"{GO_ON}.",
         ) from error
 
 
-def _gist(error: BaseException) -> str:
+def gist(error: BaseException) -> str:
     """Return the first line of what is said; of a traceback from afar the last, which says why."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engines.processes import LONGEST_WAIT
+from stages.engines.ray_connection import gist, join
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -96,12 +97,11 @@ def _join_cluster(ray: Any, *, workers: int, address: str | None) -> None:
         options |= {"num_cpus": cores, "include_dashboard": False}
     try:
         _knock(address)
-        ray.init(address=address or "local", **options)
+        join(ray, {"address": address or "local", **options})
     except (OSError, RuntimeError, ValueError) as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         where = address or "this machine"
         raise PipelineError(
-            f"no Ray cluster can be reached at {where}: {first_line}.",
+            f"no Ray cluster can be reached at {where}: {gist(error).rstrip('.')}.",
             remedy="start one (`ray start --head`), mend --address, or leave it out: then one is "
             "started here for this run.",
         ) from error
