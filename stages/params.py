@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-Arithmetic = Literal["auto", "float32", "bfloat16", "int8"]
+Arithmetic = Literal[Dtype, "int8"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 EngineKind = Literal["local", "ray"]
@@ -190,7 +190,7 @@ class GenerateParams(Section):
     """Premises a shard; a stopped run loses at most the shard in flight."""
     dtype: Arithmetic
     """Arithmetic of the language model; auto is bfloat16 where there are instructions for it, else
-    float32. int8 is faster on processors without them, and rounder."""
+    float32. int8 is faster on processors without them, and less exact."""
     seed: int = Field(ge=0)
     """Seed of instruction choice and sampling, combined with each sentence's id."""
 
@@ -210,7 +210,7 @@ class ScoreParams(Section):
     """Triplets a shard; a stopped run loses at most the shard in flight."""
     dtype: Arithmetic
     """Arithmetic of the language model; auto is bfloat16 where there are instructions for it, else
-    float32. int8 is faster on processors without them, and rounder."""
+    float32. int8 is faster on processors without them, and less exact."""
 
 
 class CurateParams(Section):

@@ -8,10 +8,9 @@ computed beside it, as everywhere here. A scale for the whole tensor, as torch's
 graph it was no faster than float32 (EXPERIMENTS.md, 20).
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 STEPS = 127
 LEAST = torch.finfo(torch.float32).tiny
@@ -63,8 +62,8 @@ def in_int8(model: nn.Module) -> None:
             in_int8(child)
 
 
-def arithmetic(model: nn.Module) -> str:
+def arithmetic(model: PreTrainedModel) -> str:
     """Name the type that ``model`` multiplies in, for its identity."""
     if any(isinstance(module, Int8Linear) for module in model.modules()):
         return str(torch.int8)
-    return str(cast("torch.dtype", model.dtype))
+    return str(model.dtype)

@@ -46,7 +46,10 @@ def test_writing_and_judging(
             judging[name].append(time.perf_counter() - written)
 
     benchmark.pedantic(once, rounds=ROUNDS)  # type: ignore[no-untyped-call]
-    for key, taken in (("generate", writing), ("score", judging)):
+    for key, taken, work in (
+        ("generate", writing, f"{rows} premises"),
+        ("score", judging, f"{len(pairs)} pairs"),
+    ):
         speedup = ratio_of_medians(taken["float32"], taken["int8"])
-        against = f"float32, the same {rows if taken is writing else len(pairs)} rows"
+        against = f"float32, the same {work}"
         figure(f"{key}.int8_speedup", speedup, unit="x", against=against, rounds=ROUNDS)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stages.errors import PipelineError
 from stages.language_models.prompts import load_prompts
 from stages.params_file import load_params
 from stages.planning.estimating import Plan, Scenario, make_plan
@@ -145,3 +146,8 @@ def test_of_the_longest_stage_the_name_is_told() -> None:
     found = plan(Scenario(1e6), changed(score__judges=["encoder"]))
     longest = max(found.stages, key=lambda stage: stage.seconds.expected)
     assert found.bottleneck == longest.name == "generate"
+
+
+def test_a_gpu_is_not_planned_in_the_arithmetic_of_processors() -> None:
+    with pytest.raises(PipelineError, match=r"int8 is arithmetic of processors, and a100 is none"):
+        find_accelerator("a100", dtype="int8", training_dtype="auto")
