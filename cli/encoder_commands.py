@@ -11,7 +11,7 @@ import typer
 from cli.console import OUT, progress
 from cli.options import BATCH, ENCODER, Batch, Column, EncoderFolder
 from cli.wording import printable
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -184,7 +184,7 @@ def _encoded(corpus: Path) -> tuple["pl.Series", "Vectors"] | None:
         vectors = table["embedding"].cast(pl.Array(pl.Float32, width)).to_numpy()
     except UNREADABLE as error:
         raise PipelineError(
-            f"{corpus} cannot be read as the result of `encode`: {str(error).splitlines()[0]}",
+            f"{corpus} cannot be read as the result of `encode`: {first_line(error)}.",
             remedy="encode the corpus again.",
         ) from error
     return table["sentence"], vectors

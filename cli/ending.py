@@ -24,7 +24,7 @@ from cli.console import ERR
 from cli.launching import command_to_go_on
 from cli.stopping import Terminated, leave, stoppable
 from cli.wording import lines_of
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 
 INTERRUPTED, TERMINATED, BROKEN_PIPE, FAULT = 130, 143, 141, 70
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -89,20 +89,20 @@ def _known_trouble(error: BaseException | None) -> PipelineError | None:
         full = isinstance(error, OSError) and error.errno in DISK_FULL
         if full or "No space left on device" in str(error):
             return PipelineError(
-                f"the disk is full: {_first_line(error)}.",
+                f"the disk is full: {first_line(error)}.",
                 remedy="free some space (`multicsr work list` shows what .work takes) and run the "
                 "same command again; artefacts of earlier runs are untouched.",
             )
         if _is_of_the_disk(error):
             return PipelineError(
                 f"the disk does not take what is written, or does not give it back: "
-                f"{_first_line(error)}.",
+                f"{first_line(error)}.",
                 remedy="see whether it is full or failing, then run the same command again; "
                 "artefacts of earlier runs are untouched.",
             )
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             return PipelineError(
-                f"the memory is full: {_first_line(error)}.",
+                f"the memory is full: {first_line(error)}.",
                 remedy="lower the batch size of this stage in params.yaml and run it again.",
             )
         error = error.__cause__ or error.__context__
@@ -112,10 +112,6 @@ def _known_trouble(error: BaseException | None) -> PipelineError | None:
 def _is_of_the_disk(error: BaseException) -> bool:
     fails = isinstance(error, OSError) and error.errno in DISK_FAILS
     return fails or TORCH_CANNOT_WRITE in str(error) or "Input/output error" in str(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _where_help_is(error: TyperException) -> str:

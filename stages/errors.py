@@ -28,3 +28,13 @@ class QualityError(PipelineError):
     """The data fell below a critical expectation; the call itself was right, so the code is 1."""
 
     exit_code = 1
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line that ``error`` says, without its full stop; its kind if it is silent.
+
+    >>> first_line(ValueError("no header.\nSee byte 3.")), first_line(KeyError())
+    ('no header', 'KeyError')
+    """
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return said[0].strip().rstrip(".")

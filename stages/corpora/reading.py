@@ -15,7 +15,7 @@ import polars as pl
 
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.tables.reading import BATCH_ROWS, parquet_batches
 
 NAMES_SHOWN = 12
@@ -141,7 +141,7 @@ def _from_parquet(path: Path, column: str | None) -> Iterator[pl.Series]:
             yield pl.Series(name, found, dtype=pl.String).fill_null("")
     except (pa.ArrowException, OSError, ValueError, MemoryError, KeyError) as error:
         raise PipelineError(
-            f"{path} cannot be read as Parquet: {_one_line(error)}.",
+            f"{path} cannot be read as Parquet: {first_line(error)}.",
             remedy="write the file again, or name it after what it really is.",
         ) from error
 
@@ -172,7 +172,7 @@ def _parsed(text: str, place: str) -> dict[str, object]:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PipelineError(
-            f"{place} is not JSON: {_one_line(error)}.",
+            f"{place} is not JSON: {first_line(error)}.",
             remedy="mend the line; every line holds one whole JSON object.",
         ) from error
     if not isinstance(record, dict):
@@ -215,7 +215,3 @@ def _checked_column(place: Path | str, column: str | None, names: Collection[str
         f"{place} has no column {column!r}; it has: {shown}.",
         remedy=f"did you mean {near[0]!r}?" if near else "name one of them.",
     )
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from stages.encoders.poolers import AUTO, pooler_of, repool, warn_of_wrong_pooler
 from stages.encoders.quiet import no_progress_bars
 from stages.engines.hardware import device, resolve_dtype
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.model_files.trust import require_trusted
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,8 @@ def _loaded(path: Path, dtype: str) -> SentenceTransformer:
         with no_progress_bars():
             return _load(path, resolve_dtype(dtype))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first_line = str(error).strip().split("\n", maxsplit=1)[0]
         raise PipelineError(
-            f"{path} cannot be loaded as a sentence encoder: {first_line}",
+            f"{path} cannot be loaded as a sentence encoder: {first_line(error)}.",
             remedy="fetch the model again (`dvc repro fetch`), or name another one in models.*.",
         ) from error
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -187,10 +187,8 @@ def translated(ray: ModuleType) -> Iterator[None]:
 
 def gist(error: BaseException) -> str:
     """Return the first line of what is said; of a traceback from afar the last, which says why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    return lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    return lines[-1] if any(line.startswith("Traceback") for line in lines) else first_line(error)
 
 
 def _counted(workers: int) -> str:

@@ -19,7 +19,7 @@ from transformers import (
 
 from stages.engines.hardware import device
 from stages.equations.similarity_scores import scaled_score
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.judges.protocol import Calibration, Judgement, Pair
 from stages.model_files.trust import require_trusted
 
@@ -99,7 +99,7 @@ def load_classifier(folder: Path, *, identity: str) -> EntailmentJudge:
         tokenizer = AutoTokenizer.from_pretrained(folder, **local)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise PipelineError(
-            f"{folder} cannot be loaded as a classifier: {str(error).strip().splitlines()[0]}",
+            f"{folder} cannot be loaded as a classifier: {first_line(error)}.",
             remedy="name one in models.nli that ships safetensors and a tokenizer, and fetch it.",
         ) from error
     if missing := sorted(loading["missing_keys"]):

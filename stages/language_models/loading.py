@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from stages.engines.hardware import Hardware
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.language_models.on_demand import ModelOnDemand
 from stages.language_models.protocol import LanguageModel
 from stages.language_models.scripted import ScriptedLanguageModel
@@ -138,9 +138,8 @@ def _load_network(folder: Path, *, identity: str, dtype: str) -> LanguageModel:
         model = loader.from_pretrained(folder, **local, dtype=stored, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, **local)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first_line = str(error).strip().split("\n", maxsplit=1)[0]
         raise PipelineError(
-            f"{folder} cannot be loaded as a language model: {first_line}",
+            f"{folder} cannot be loaded as a language model: {first_line(error)}.",
             remedy="fetch the model again (`dvc repro fetch`), or name another one in models.llm.",
         ) from error
     if dtype == INT8:

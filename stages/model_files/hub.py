@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.model_files.reference import HubReference
 
 # Configuration, tokenizers and safetensors: what is not named here (pickled weights, code,
@@ -36,12 +36,8 @@ def snapshot(reference: HubReference) -> Path:
         )
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise PipelineError(
-            f"{name} is not in the local cache and could not be fetched: {_first_line(error)}",
+            f"{name} is not in the local cache and could not be fetched: {first_line(error)}.",
             remedy="connect to the network (or set HF_ENDPOINT to a mirror), log in if the model "
             "is gated, or copy the model here and use a path: reference.",
         ) from error
     return Path(folder)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.documents import load_yaml
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.model_files.reference import HubReference, parse_reference
 from stages.planning.shapes import Shape, shape_of
 
@@ -124,9 +124,8 @@ def _of_hub(text: str) -> Model:
     try:
         file = hf_hub_download(reference.repository, "config.json", revision=reference.revision)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PipelineError(
-            f"config.json of {text} could not be fetched: {first_line}",
+            f"config.json of {text} could not be fetched: {first_line(error)}.",
             remedy="connect to the hub, or name a model by its config.json or one of "
             f"{', '.join(known_models())}.",
         ) from error

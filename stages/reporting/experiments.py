@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from stages.errors import first_line
 from stages.tables.spreadsheets import text_of_cell
 
 TABLE_ROWS = 60
@@ -226,7 +227,7 @@ def _plot(path: Path, faults: list[str]) -> str | None:
 def _fault(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path.name} is not there."
-    reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+    reason = error.strerror if isinstance(error, OSError) else first_line(error)
     return f"{path.name} cannot be read: {reason}."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +120,8 @@ def send(shipment: Shipment, target: str, *, hub: Hub, private: bool, message: s
         hub.create_repo(target, private=private, exist_ok=True)
         hub.upload_folder(repo_id=target, folder_path=str(shipment.folder), commit_message=message)
     except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PipelineError(
-            f"the hub did not take {target}: {reason}",
+            f"the hub did not take {target}: {first_line(error)}.",
             remedy="check the name, that your token may write there, and the network; then run it "
             "again: what has arrived is not sent twice.",
         ) from error

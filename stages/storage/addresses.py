@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Environment variables whose values are cut out of whatever a library says."""
@@ -140,7 +140,7 @@ def unreachable(address: str, error: BaseException) -> PipelineError:
 
 
 def _line(error: BaseException) -> str:
-    line = (str(error).splitlines() or [""])[0]
+    line = first_line(error)
     for name in SECRETS:
         if secret := os.environ.get(name):
             line = line.replace(secret, "...")

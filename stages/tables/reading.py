@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.tables.schemas import Schema
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -246,7 +246,7 @@ def _as_os_errors() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, ValueError, MemoryError, KeyError, *UNREADABLE) as error:
-        raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
+        raise OSError(first_line(error)) from error
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import polars as pl
 
 from stages.corpora.delimited import read_delimited
 from stages.corpora.text_files import require_file
-from stages.errors import PipelineError
+from stages.errors import PipelineError, first_line
 from stages.tables.reading import UNREADABLE, read_parquet
 
 Record = Mapping[str, object]
@@ -41,7 +41,7 @@ def table_of(path: Path, *, columns: Mapping[str, str] | None = None) -> pl.Data
         return _renamed(table.select(pl.all().cast(pl.String).fill_null("")), columns or {})
     except (*UNREADABLE, TypeError) as error:
         raise PipelineError(
-            f"{path} cannot be read as a table: {(str(error).splitlines() or ['?'])[0]}",
+            f"{path} cannot be read as a table: {first_line(error)}.",
             remedy="give every row the same columns, each of one type.",
         ) from error
 
