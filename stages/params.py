@@ -17,6 +17,7 @@ EngineKind = Literal["local", "ray"]
 ScoreMethod = Literal["generate", "expectation", "likelihood"]
 JudgeName = Literal["llm", "encoder", "nli"]
 Objective = Literal["masked", "supervised", "unsupervised"]
+Anchors = Literal["premises", "pairs"]
 Combine = Literal["min", "mean", "all"]
 Pooler = Literal["auto", "cls", "cls_mlp_train_only", "mean", "prompt_mask"]
 GuidePooler = Literal["auto", "cls", "mean", "prompt_mask"]
@@ -252,6 +253,8 @@ class TrainParams(Section):
 
     objective: Objective
     """`masked` is the paper's, `supervised` has no mask, `unsupervised` takes premises alone."""
+    anchors: Anchors
+    """`premises` look for their entailments (the paper); in `pairs` both look for each other."""
     pooler: Pooler
     """Which token vectors make the sentence's; auto: what the base's folder says, else mean."""
     guide_pooler: GuidePooler

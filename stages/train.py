@@ -152,6 +152,7 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         sigma=recipe.sigma,
         tau=recipe.tau,
         hard_negative_weight=recipe.hard_negative_weight,
+        anchors=recipe.anchors,
     )
     _check_space(loss.model, checkpoints, encoder)
     read = digests_of(curated, labelled, benchmarks / f"{params.dev}.parquet") | models

@@ -1,11 +1,16 @@
 """Stage 3 of MultiCSR (arXiv 2310.10962, equations 5 to 7): contrastive loss with a mask."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
 from torch import Tensor
 
+PAIR = 2
+"""A premise and its entailment, or its second view."""
 
-def false_negatives(guide_cosines: Tensor, *, sigma: float) -> Tensor:
+
+def false_negatives(guide_cosines: Tensor, *, sigma: float, batch: int | None = None) -> Tensor:
     """Point out the candidates that a guide takes for paraphrases of somebody else's premise.
 
     The paper's equation 6: ``M_ij = 0`` iff the guide's cosine of premise ``i`` and candidate
@@ -14,14 +19,16 @@ def false_negatives(guide_cosines: Tensor, *, sigma: float) -> Tensor:
 
     Args:
         guide_cosines: ``(batch, 2 * batch)`` in [-1, 1]; column ``j`` is the entailment of premise
-            ``j``, column ``batch + j`` its contradiction.
+            ``j``, column ``batch + j`` its contradiction. Or any blocks of ``batch`` rows and
+            ``batch`` columns, such as :func:`masked_nt_xent` takes.
         sigma: Least cosine of a false negative; above 1 nothing is masked.
+        batch: Triplets; None where there is one row for each.
 
     Returns:
-        ``(batch, 2 * batch)`` bool, True where the candidate is to be left out. A premise's own
-        entailment and own contradiction are never True.
+        Bool of the same shape, True where the candidate is to be left out. A triplet's own
+        sentences are never True for one another.
     """
-    return (guide_cosines >= sigma) & ~_own(guide_cosines)
+    return (guide_cosines >= sigma) & ~_own(guide_cosines, batch or len(guide_cosines))
 
 
 def masked_info_nce(
@@ -71,13 +78,62 @@ def masked_info_nce(
         scores = _cosines(anchors, candidates) / tau
         if hard_negative_weight and pool > batch:
             scores[:, batch:].diagonal().add_(hard_negative_weight)
-        scores = scores.masked_fill(excluded & ~_own(scores), -torch.inf)
+        scores = scores.masked_fill(excluded & ~_own(scores, batch), -torch.inf)
         return F.cross_entropy(scores, torch.arange(batch, device=scores.device))
 
 
-def _own(scores: Tensor) -> Tensor:
-    batch, pool = scores.shape
-    return torch.eye(batch, dtype=torch.bool, device=scores.device).repeat(1, pool // batch)
+def masked_nt_xent(
+    columns: Sequence[Tensor],
+    excluded: Tensor,
+    *,
+    tau: float,
+    hard_negative_weight: float = 0.0,
+) -> Tensor:
+    """NT-Xent of SimCLR (arXiv 2002.05709), with contradictions and with the mask of MultiCSR.
+
+    Every premise must find its entailment, and every entailment its premise, among all other
+    sentences of the batch: the premises and entailments of the others too, and all contradictions,
+    but for those that are excluded. Beside :func:`masked_info_nce` it pulls from both sides, and
+    pushes sentences of one kind apart.
+
+    Args:
+        columns: Premises, entailments and contradictions, ``(batch, width)`` each, of any length;
+            or premises and their second views.
+        excluded: ``(2 * batch, columns * batch)`` bool: a row for each premise, then for each
+            entailment; a column for each sentence, in the order of ``columns``. A triplet's own
+            sentences take part whatever is written there; nothing is held against itself.
+        tau: Temperature that divides the cosines; above 0.
+        hard_negative_weight: Logarithm of the weight of the own contradiction, for both anchors.
+
+    Returns:
+        ``()``, mean over the ``2 * batch`` anchors, in nats; float32, or float64 for float64.
+
+    Raises:
+        ValueError: When the shapes do not fit together.
+    """
+    batch, pool = len(columns[0]), sum(map(len, columns))
+    if pool != len(columns) * batch or excluded.shape != (PAIR * batch, pool):
+        message = (
+            f"{len(columns)} columns of {batch} sentences each need a mask of {PAIR * batch} rows "
+            f"and {len(columns) * batch} columns, not {tuple(excluded.shape)} for {pool} sentences."
+        )
+        raise ValueError(message)
+    with torch.autocast(columns[0].device.type, enabled=False):
+        sentences = torch.cat(list(columns))
+        scores = _cosines(sentences[: PAIR * batch], sentences) / tau
+        own = _own(scores, batch)
+        if hard_negative_weight and len(columns) > PAIR:
+            scores[:, PAIR * batch :] += hard_negative_weight * own[:, PAIR * batch :].to(scores)
+        scores = scores.masked_fill(excluded & ~own, -torch.inf).fill_diagonal_(-torch.inf)
+        anchors = torch.arange(PAIR * batch, device=scores.device)
+        return F.cross_entropy(scores, anchors.roll(batch))
+
+
+def _own(scores: Tensor, batch: int) -> Tensor:
+    """Say where a row and a column are of the same triplet."""
+    rows, columns = scores.shape
+    one = torch.eye(batch, dtype=torch.bool, device=scores.device)
+    return one.repeat(rows // batch, columns // batch)
 
 
 def _cosines(left: Tensor, right: Tensor) -> Tensor:

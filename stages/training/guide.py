@@ -91,6 +91,20 @@ class GuideVectors:
         with torch.autocast(premises.device.type, enabled=False):
             return left @ right.T
 
+    def cosines_of_pairs(self, rows: Tensor) -> Tensor:
+        """Return the guide's cosines between both sentences of each pair and the whole batch.
+
+        Args:
+            rows: ``(batch,)`` int64, which triplets are in the batch.
+
+        Returns:
+            ``(2 * batch, 3 * batch)`` float32 in [-1, 1] on the device of ``rows``: each premise,
+            then each entailment, against all premises, entailments and contradictions.
+        """
+        sentences = self._unit(slice(0, 3), rows).flatten(0, 1)
+        with torch.autocast(rows.device.type, enabled=False):
+            return sentences[: 2 * len(rows)] @ sentences.T
+
     def _unit(self, columns: slice, rows: Tensor) -> Tensor:
         chosen = self._chosen(columns, rows.cpu().numpy())
         # Half precision leaves lengths off by 0.0005, which would blur sigma.

@@ -6,7 +6,11 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from stages.equations.contrastive_loss import false_negatives, masked_info_nce
+from stages.equations.contrastive_loss import (
+    false_negatives,
+    masked_info_nce,
+    masked_nt_xent,
+)
 from stages.training.guide import COLUMNS, GuideVectors
 
 ENCODED = {
@@ -30,6 +34,8 @@ class MaskedLoss(torch.nn.Module):
         sigma: Guide cosine from which a foreign candidate is masked; above 1 is off.
         tau: Temperature of the loss.
         hard_negative_weight: Logarithm of the weight of a premise's own contradiction.
+        anchors: Who looks for its partner: `premises` among all entailments and contradictions, or
+            the sentences of all `pairs` among all others.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class MaskedLoss(torch.nn.Module):
         sigma: float,
         tau: float,
         hard_negative_weight: float = 0.0,
+        anchors: str = "premises",
     ) -> None:
         super().__init__()
         self.model = model
@@ -47,6 +54,7 @@ class MaskedLoss(torch.nn.Module):
         self.sigma = sigma
         self.tau = tau
         self.hard_negative_weight = hard_negative_weight
+        self.anchors = anchors
         self.masked_pairs = 0
         """Pairs of a premise and a foreign candidate masked in the last batch."""
         self.masked_ratio = 0.0
@@ -60,20 +68,23 @@ class MaskedLoss(torch.nn.Module):
                 and their second views.
             labels: ``(batch,)`` int64, numbers of the triplets.
         """
-        premises, *others = vectors
-        candidates = torch.cat(others)
-        excluded = self._excluded(labels, pool=len(candidates))
+        by_pairs = self.anchors == "pairs"
+        excluded = self._excluded(labels, by_pairs=by_pairs, columns=len(vectors))
+        own = excluded.numel() // len(labels)
         self.masked_pairs = int(excluded.sum().item())
-        self.masked_ratio = self.masked_pairs / max(1, excluded.numel() - len(candidates))
-        return masked_info_nce(
-            premises,
-            candidates,
-            excluded,
-            tau=self.tau,
-            hard_negative_weight=self.hard_negative_weight,
-        )
+        self.masked_ratio = self.masked_pairs / max(1, excluded.numel() - own)
+        dials = {"tau": self.tau, "hard_negative_weight": self.hard_negative_weight}
+        if by_pairs:
+            return masked_nt_xent(vectors, excluded, **dials)
+        premises, *others = vectors
+        return masked_info_nce(premises, torch.cat(others), excluded, **dials)
 
-    def _excluded(self, labels: Tensor, *, pool: int) -> Tensor:
+    def _excluded(self, labels: Tensor, *, by_pairs: bool, columns: int) -> Tensor:
+        """Return what the guide hides: a row an anchor, a column a sentence it could choose."""
+        batch = len(labels)
         if self.guide is None:
-            return torch.zeros(len(labels), pool, dtype=torch.bool, device=labels.device)
-        return false_negatives(self.guide.cosines(labels), sigma=self.sigma)
+            rows, pool = (2, columns) if by_pairs else (1, columns - 1)
+            shape = rows * batch, pool * batch
+            return torch.zeros(shape, dtype=torch.bool, device=labels.device)
+        cosines = self.guide.cosines_of_pairs if by_pairs else self.guide.cosines
+        return false_negatives(cosines(labels), sigma=self.sigma, batch=batch)

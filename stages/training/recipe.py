@@ -9,6 +9,7 @@ class Recipe:
     """The settings of one run; params.py explains ranges and effects under the same names."""
 
     objective: str
+    anchors: str
     sigma: float
     tau: float
     hard_negative_weight: float

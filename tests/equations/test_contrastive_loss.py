@@ -7,7 +7,11 @@ import torch
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch import Tensor
 
-from stages.equations.contrastive_loss import false_negatives, masked_info_nce
+from stages.equations.contrastive_loss import (
+    false_negatives,
+    masked_info_nce,
+    masked_nt_xent,
+)
 
 BATCH, WIDTH, TAU = 6, 8, 0.05
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -178,3 +182,65 @@ def test_a_mask_of_another_shape_is_a_wrong_call(batch: Batch) -> None:
         masked_info_nce(anchors, candidates, torch.zeros(BATCH, BATCH).bool(), tau=TAU)
     with pytest.raises(ValueError, match="not 9 and"):
         masked_info_nce(anchors, candidates[:9], torch.zeros(BATCH, 9).bool(), tau=TAU)
+
+
+def columns_of(batch: Batch) -> list[Tensor]:
+    """Return premises, entailments and contradictions."""
+    anchors, candidates, _ = batch
+    return [anchors, *candidates.split(BATCH)]
+
+
+def loop_over_pairs(columns: list[Tensor], excluded: Tensor, *, alpha: float = 1.0) -> Tensor:
+    """Return the loss of every premise and entailment among all other sentences, one by one."""
+    sentences = torch.cat(columns)
+    total = sentences.new_zeros(())
+    for i in range(2 * BATCH):
+        partner = (i + BATCH) % (2 * BATCH)
+        terms = {}
+        for j in range(len(sentences)):
+            foreign = j % BATCH != i % BATCH
+            if j == i or (foreign and excluded[i, j]):
+                continue
+            cosine = sentences[i] @ sentences[j] / (sentences[i].norm() * sentences[j].norm())
+            weight = alpha if j >= 2 * BATCH and not foreign else 1.0
+            terms[j] = weight * torch.exp(cosine / TAU)
+        total = total - torch.log(terms[partner] / sum(terms.values()))
+    return total / (2 * BATCH)
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_pairs_look_for_each_other_among_all_sentences(
+    batch: Batch, share: float, kinds: int
+) -> None:
+    columns = columns_of(batch)[:kinds]
+    drawn = torch.rand(2 * BATCH, kinds * BATCH, generator=torch.Generator().manual_seed(2))
+    excluded = drawn < share
+    wanted = loop_over_pairs(columns, excluded, alpha=3.0)
+    loss = masked_nt_xent(columns, excluded, tau=TAU, hard_negative_weight=math.log(3.0))
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
+    for got, expected in zip(
+        torch.autograd.grad(loss, columns), torch.autograd.grad(wanted, columns), strict=True
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_in_pairs_it_does_not_matter_who_is_the_premise(batch: Batch) -> None:
+    premises, entailments, contradictions = columns_of(batch)
+    nobody = torch.zeros(2 * BATCH, 3 * BATCH, dtype=torch.bool)
+    here = masked_nt_xent([premises, entailments, contradictions], nobody, tau=TAU)
+    there = masked_nt_xent([entailments, premises, contradictions], nobody, tau=TAU)
+    assert here.item() == pytest.approx(there.item(), rel=1e-12)
+
+
+def test_in_pairs_the_mask_covers_every_kind_of_foreign_sentence() -> None:
+    masked = false_negatives(torch.ones(6, 9), sigma=0.9, batch=3)
+    assert torch.equal(masked, ~torch.eye(3, dtype=torch.bool).repeat(2, 3))
+
+
+def test_columns_of_unequal_length_are_a_wrong_call(batch: Batch) -> None:
+    columns = columns_of(batch)
+    nobody = torch.zeros(2 * BATCH, 3 * BATCH, dtype=torch.bool)
+    for wrong in (columns[:2], [*columns[:2], columns[2][:-1]]):
+        with pytest.raises(ValueError, match="sentences each need a mask of 12 rows"):
+            masked_nt_xent(wrong, nobody, tau=TAU)

@@ -27,6 +27,7 @@ from stages.training import guide
 TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
 PARAMS = TrainParams(
     objective="masked",
+    anchors="premises",
     pooler="auto",
     guide_pooler="auto",
     template=TEMPLATE,
@@ -251,6 +252,17 @@ def test_objectives_without_a_mask_never_ask_the_guide(project: Project, objecti
     project.train(objective=objective)
     assert project.summary()["masked_pairs"] == 0
     assert not (project.root / ".work/guide").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["masked", "supervised", "unsupervised"])
+def test_every_objective_can_be_trained_in_pairs(project: Project, objective: str) -> None:
+    weights = {}
+    for anchors in ("premises", "pairs"):
+        project.train(objective=objective, anchors=anchors, sigma=0.5)
+        weights[anchors] = project.saved()["model.safetensors"]
+        assert (project.summary()["masked_pairs"] > 0) == (objective == "masked")
+    assert weights["premises"] != weights["pairs"]
 
 
 @pytest.mark.slow

@@ -68,6 +68,7 @@ def guide(
 def recipe() -> Recipe:
     return Recipe(
         objective="masked",
+        anchors="premises",
         sigma=0.9,
         tau=0.05,
         hard_negative_weight=0.0,

@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from stages.encoders.embedding import embed, load_encoder
-from stages.equations.contrastive_loss import false_negatives, masked_info_nce
+from stages.equations.contrastive_loss import (
+    false_negatives,
+    masked_info_nce,
+    masked_nt_xent,
+)
 from stages.training.guide import GuideVectors
 from stages.training.loss import MaskedLoss
 from stages.training.trainer import COLUMNS
@@ -40,14 +44,32 @@ def test_it_is_the_equation_on_the_batch_the_labels_name(
     assert loss.masked_ratio == pytest.approx(loss.masked_pairs / (4 * 6))
 
 
+@pytest.mark.parametrize("sigma", [0.6, 0.9, 1.1])
+def test_in_pairs_the_guide_looks_at_all_sentences_of_the_batch(
+    tiny: Path, guide: GuideVectors, columns: list[Tensor], sigma: float
+) -> None:
+    loss = MaskedLoss(load_encoder(tiny), guide=guide, sigma=sigma, tau=0.1, anchors="pairs")
+    own = torch.nn.functional.normalize(torch.cat(columns), dim=-1)  # the guide is the encoder
+    cosines = own[: 2 * len(ROWS)] @ own.T
+    same = torch.eye(len(ROWS), dtype=torch.bool).repeat(2, 3)
+    excluded = (cosines >= sigma) & ~same
+    wanted = masked_nt_xent(columns, excluded, tau=0.1)
+    assert loss(columns, torch.tensor(ROWS)).item() == pytest.approx(wanted.item())
+    assert loss.masked_pairs == excluded.sum().item()
+    assert loss.masked_ratio == pytest.approx(loss.masked_pairs / (8 * 12 - 8 * 3))
+
+
 def test_the_masked_share_runs_from_none_to_all_foreign_candidates(
     tiny: Path, guide: GuideVectors, columns: list[Tensor]
 ) -> None:
-    for sigma, share in ((1.1, 0.0), (-0.99, 1.0)):
-        loss = MaskedLoss(load_encoder(tiny), guide=guide, sigma=sigma, tau=0.1)
-        loss(columns, torch.tensor(ROWS))
-        assert loss.masked_ratio == share
-        assert loss.masked_pairs == share * 4 * 6
+    for anchors, foreign in (("premises", 4 * 6), ("pairs", 8 * 9)):
+        for sigma, share in ((1.1, 0.0), (-0.99, 1.0)):
+            loss = MaskedLoss(
+                load_encoder(tiny), guide=guide, sigma=sigma, tau=0.1, anchors=anchors
+            )
+            loss(columns, torch.tensor(ROWS))
+            assert loss.masked_ratio == share
+            assert loss.masked_pairs == share * foreign
 
 
 def test_without_a_guide_nothing_is_masked(tiny: Path, columns: list[Tensor]) -> None:
