@@ -72,6 +72,7 @@ def evaluate_encoder(  # noqa: PLR0913, PLR0917  every choice is an option
     """
     if output is not None and output.suffix.lower() != ".json":
         raise PipelineError(f"--output {output} does not end in .json.", remedy="name it so.")
+    from stages.encoders.vector_store import VectorStore
     from stages.evaluation.comparison import Resampling
     from stages.evaluation.results import results
     from stages.evaluation.scoring import score_tasks
@@ -80,12 +81,11 @@ def evaluate_encoder(  # noqa: PLR0913, PLR0917  every choice is an option
     loaded = load_tasks(benchmarks, tasks or ["own"])
     folders = [encoder] if against is None else [against, encoder]
     names = ENCODER_NAMES[-len(folders) :]
-    scores = [
-        score_tasks(
-            folder, loaded, work=work_folder(work), batch_sentences=batch, progress=progress
-        )
+    stores = [
+        VectorStore(folder, work=work_folder(work), batch_sentences=batch, progress=progress)
         for folder in folders
     ]
+    scores = [score_tasks(store, loaded, progress=progress) for store in stores]
     resampling = Resampling(samples, CONFIDENCE, seed)
     found = results([task.task for task in loaded], scores, resampling, names=names)
     _print(found, names, subsets=subsets)

@@ -62,20 +62,21 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         PipelineError: When a folder or file is missing or faulty, or an encoder has collapsed.
     """
     tasks = load_tasks(benchmarks, params.tasks)
-    scores = [
-        score_tasks(
-            folder, tasks, work=work, batch_sentences=params.batch_sentences, progress=progress
+    stores = [
+        VectorStore(
+            folder,
+            work=work,
+            batch_sentences=params.batch_sentences,
+            dtype=params.dtype,
+            progress=progress,
         )
         for folder in (base, encoder)
     ]
+    scores = [score_tasks(store, tasks, progress=progress) for store in stores]
     resampling = Resampling(params.bootstrap_samples, params.confidence, params.seed)
     comparison = results([task.task for task in tasks], scores, resampling)
     write_json(comparison, details)
     write_json({"tasks": hardest(tasks, scores, count=params.hardest_items)}, worst)
-    stores = [
-        VectorStore(folder, work=work, batch_sentences=params.batch_sentences)
-        for folder in (base, encoder)
-    ]
     _write_drawings(tasks, scores, stores, folder=drawings, params=params)
     write_json(lean(comparison), metrics)
     _say(comparison)

@@ -306,6 +306,8 @@ class EvaluateParams(Section):
     """Tasks or groups: `own` (.tsv in prepare.benchmarks), sts, transfer, retrieval, bitext."""
     batch_sentences: int = Field(ge=1)
     """Sentences encoded at once."""
+    dtype: Dtype
+    """Arithmetic of both encoders; tables are float32's, bfloat16 may move a figure by 0.02."""
     bootstrap_samples: int = Field(ge=100)
     """Resamples behind every confidence interval."""
     confidence: float = Field(gt=0.5, lt=1)

@@ -120,7 +120,12 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     people = _labelled(labelled, params)
     triplets = _triplets(curated, people, params.batch_triplets)
     pairs = _dev_pairs(benchmarks, params.dev)
-    dev = DevEvaluator(pairs, name=params.dev, batch_sentences=params.batch_triplets)
+    dev = DevEvaluator(
+        pairs,
+        name=params.dev,
+        batch_sentences=params.batch_triplets,
+        dtype=resolve_dtype(params.dtype),
+    )
     models = digests_of(base, guide)
     where = {"device": device(), **library_versions()}
     facts = {

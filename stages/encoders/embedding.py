@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
@@ -20,6 +21,7 @@ def embed(
     *,
     batch_sentences: int,
     unit: bool = True,
+    dtype: torch.dtype = torch.float32,
     progress: Progress = silent,
 ) -> Vectors:
     """Return one vector a sentence, in the order given.
@@ -33,6 +35,7 @@ def embed(
         batch_sentences: Sentences encoded at once; memory grows with it, the result does not
             depend on it beyond rounding.
         unit: Bring every vector to length 1, as cosines need it.
+        dtype: Of the matrix products, by autocast; the weights and what is returned stay float32.
         progress: Told how many distinct sentences are done.
 
     Returns:
@@ -47,7 +50,7 @@ def embed(
         for start in range(0, len(distinct), batch_sentences):
             batch = distinct[start : start + batch_sentences]
             places = [numbers[sentence] for sentence in batch]
-            raw = _raw_vectors(encoder, batch)
+            raw = _raw_vectors(encoder, batch, dtype)
             vectors[places] = unit_rows(raw) if unit else raw
             advance(len(batch))
     result: Vectors = vectors[rows]
@@ -57,7 +60,7 @@ def embed(
 def _width(encoder: SentenceTransformer) -> int:
     width = encoder.get_embedding_dimension()
     if width is None:
-        width = len(_raw_vectors(encoder, ["width"])[0])
+        width = len(_raw_vectors(encoder, ["width"], torch.float32)[0])
     return width
 
 
@@ -68,9 +71,11 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return unit
 
 
-def _raw_vectors(encoder: SentenceTransformer, batch: list[str]) -> Vectors:
-    raw = encoder.encode(
-        batch, batch_size=len(batch), show_progress_bar=False, convert_to_tensor=True
-    )
+def _raw_vectors(encoder: SentenceTransformer, batch: list[str], dtype: torch.dtype) -> Vectors:
+    halves = dtype is not torch.float32
+    with torch.autocast(encoder.device.type, dtype=dtype, enabled=halves):
+        raw = encoder.encode(
+            batch, batch_size=len(batch), show_progress_bar=False, convert_to_tensor=True
+        )
     vectors: Vectors = raw.float().cpu().numpy()
     return vectors

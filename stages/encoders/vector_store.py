@@ -2,9 +2,9 @@
 
 What was encoded is kept under ``<work>/vectors/<fingerprint>/``, some thousand sentences a file,
 each written whole or not at all and sealed. The fingerprint covers the encoder's files, the
-libraries and the code that encodes. Several processes may fill one folder; each takes the next
-file that nobody is at. The folder may be deleted at any time (`multicsr work prune`); that costs
-the time to encode again.
+libraries, the arithmetic and the code that encodes. Several processes may fill one folder; each
+takes the next file that nobody is at. The folder may be deleted at any time (`multicsr work
+prune`); that costs the time to encode again.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
@@ -29,7 +30,7 @@ from stages.engines.digests import (
 )
 from stages.engines.disk import require_space
 from stages.engines.folders import MadeWith, used
-from stages.engines.hardware import device
+from stages.engines.hardware import device, resolve_dtype
 from stages.engines.locks import lock
 from stages.engines.pieces import read_piece, set_aside, write_piece
 from stages.engines.seals import blank_seal
@@ -56,6 +57,7 @@ class VectorStore:
         encoder: Folder of the encoder; loaded only when something has to be encoded.
         work: Where unfinished work is kept.
         batch_sentences: Sentences encoded at once.
+        dtype: Arithmetic of the encoder: ``auto``, ``float32`` or ``bfloat16``.
         progress: Told how many sentences are encoded.
 
     Raises:
@@ -63,12 +65,19 @@ class VectorStore:
     """
 
     def __init__(
-        self, encoder: Path, *, work: Path, batch_sentences: int, progress: Progress = silent
+        self,
+        encoder: Path,
+        *,
+        work: Path,
+        batch_sentences: int,
+        dtype: str = "float32",
+        progress: Progress = silent,
     ) -> None:
         check_folder(encoder)
         self.encoder = encoder
         self._weights = model_digest(encoder)
-        self._folder = work / "vectors" / identity(self._weights)
+        self._dtype = resolve_dtype(dtype)
+        self._folder = work / "vectors" / identity(self._weights, self._dtype)
         self._batch_sentences = batch_sentences
         self._progress = progress
         self._model: SentenceTransformer | None = None
@@ -147,12 +156,15 @@ class VectorStore:
             sentences,
             batch_sentences=self._batch_sentences,
             unit=False,
+            dtype=self._dtype,
             progress=_passing_on(advance),
         )
 
     def _used(self) -> AbstractContextManager[None]:
         made_with = MadeWith(
-            files={self.encoder.as_posix(): self._weights}, code=CODE, surroundings=_where()
+            files={self.encoder.as_posix(): self._weights},
+            code=CODE,
+            surroundings=_where(self._dtype),
         )
         return used(self._folder, stage="vectors", made_with=made_with, encoder=self.encoder.name)
 
@@ -266,19 +278,20 @@ def _checked(path: Path) -> Vectors | None:
         return read_vectors(path, mine=mine)
 
 
-def identity(weights: str) -> str:
+def identity(weights: str, dtype: torch.dtype = torch.float32) -> str:
     """Return 16 hexadecimal digits that change with whatever shapes the vectors of an encoder.
 
     Args:
         weights: See :func:`stages.engines.digests.model_digest`.
+        dtype: Of the matrix products.
     """
-    facts = {"encoder": weights, "computed with": _where(), "format": FORMAT}
+    facts = {"encoder": weights, "computed with": _where(dtype), "format": FORMAT}
     return fingerprint({**facts, "code": source_digest(*CODE)})
 
 
-def _where() -> dict[str, object]:
+def _where(dtype: torch.dtype) -> dict[str, object]:
     # Not the number of threads: it moves the last bit of a vector, and no figure.
-    return {"device": device(), **library_versions()}
+    return {"device": device(), "dtype": str(dtype), **library_versions()}
 
 
 def _label(path: Path) -> str:

@@ -1,7 +1,6 @@
 """One encoder on many tasks: all sentences are encoded first, together, and each of them once."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from stages.encoders.vector_store import VectorStore
 from stages.evaluation.kinds import bitext, classification, retrieval, sts
@@ -17,30 +16,22 @@ from stages.progress import Progress, silent
 
 
 def score_tasks(
-    encoder: Path,
-    tasks: Sequence[LoadedTask],
-    *,
-    work: Path,
-    batch_sentences: int,
-    progress: Progress = silent,
+    store: VectorStore, tasks: Sequence[LoadedTask], *, progress: Progress = silent
 ) -> dict[str, TaskScores]:
-    """Return what the encoder in the folder ``encoder`` gets on ``tasks``, by name.
+    """Return what the encoder of ``store`` gets on ``tasks``, by name.
 
     Args:
-        encoder: Folder of the encoder.
+        store: The encoder's vectors; no sentence meets the same encoder twice.
         tasks: See :func:`stages.evaluation.tasks.loading.load_tasks`.
-        work: Where vectors are kept, so that no sentence meets the same encoder twice.
-        batch_sentences: Sentences encoded at once.
         progress: Told how far it is.
 
     Raises:
         PipelineError: When the encoder does not load, or has collapsed.
     """
-    store = VectorStore(encoder, work=work, batch_sentences=batch_sentences, progress=progress)
     store.add([sentence for task in tasks for sentence in task.sentences()])
     quick = [task for task in tasks if not isinstance(task.data, Collection)]
     scores = {}
-    with progress(f"Scoring {encoder.name}", total=len(quick), unit="tasks") as advance:
+    with progress(f"Scoring {store.encoder.name}", total=len(quick), unit="tasks") as advance:
         for task in quick:
             scores[task.task.name] = _scored(task, store)
             advance(1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import torch
 from scipy.stats import spearmanr
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
@@ -19,12 +20,20 @@ class DevEvaluator(BaseEvaluator):
         pairs: Table with ``sentence1``, ``sentence2`` and ``score``.
         name: Name of the benchmark, for errors.
         batch_sentences: Sentences encoded at once.
+        dtype: Of the matrix products; that of training, so that looks cost as little.
 
     Raises:
         PipelineError: When all scores are equal, so that nothing can be ranked.
     """
 
-    def __init__(self, pairs: pl.DataFrame, *, name: str, batch_sentences: int) -> None:
+    def __init__(
+        self,
+        pairs: pl.DataFrame,
+        *,
+        name: str,
+        batch_sentences: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if pairs["score"].n_unique() < 2:
             raise PipelineError(
@@ -35,6 +44,7 @@ class DevEvaluator(BaseEvaluator):
         self._pairs = pairs
         self._name = name
         self._batch_sentences = batch_sentences
+        self._dtype = dtype
 
     def __call__(  # type: ignore[override]  # (narrower: sentence encoders only)
         self,
@@ -55,7 +65,9 @@ class DevEvaluator(BaseEvaluator):
             PipelineError: When the encoder gives all pairs the same cosine, or NaN.
         """
         left, right = (self._pairs[column].to_list() for column in ("sentence1", "sentence2"))
-        vectors = embed(model, [*left, *right], batch_sentences=self._batch_sentences)
+        vectors = embed(
+            model, [*left, *right], batch_sentences=self._batch_sentences, dtype=self._dtype
+        )
         cosines = np.einsum("ij,ij->i", vectors[: len(left)], vectors[len(left) :])
         if not np.ptp(cosines) > 0:  # also when NaN
             raise PipelineError(

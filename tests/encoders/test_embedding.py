@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
 from stages.encoders.embedding import embed, load_encoder
@@ -26,6 +27,17 @@ def test_each_sentence_gets_the_direction_that_sentence_transformers_gives_it(
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, wanted, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_bfloat16_products_move_a_vector_a_little_and_leave_the_weights_alone(
+    encoder: SentenceTransformer,
+) -> None:
+    wanted = embed(encoder, SENTENCES, batch_sentences=2)
+    vectors = embed(encoder, SENTENCES, batch_sentences=2, dtype=torch.bfloat16)
+    assert vectors.dtype == np.float32
+    assert not np.array_equal(vectors, wanted)
+    assert ((vectors * wanted).sum(axis=1) > 0.999).all()
+    assert np.array_equal(embed(encoder, SENTENCES, batch_sentences=2), wanted)
 
 
 def test_a_repeated_sentence_is_encoded_once_and_batches_have_like_lengths(

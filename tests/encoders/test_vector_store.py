@@ -39,6 +39,15 @@ def test_vectors_are_those_of_the_encoder_in_the_order_asked(tiny: Path, tmp_pat
     assert not np.allclose(raw, 1)
 
 
+def test_each_arithmetic_has_vectors_of_its_own(tiny: Path, tmp_path: Path) -> None:
+    exact = opened(tiny, tmp_path).vectors(SENTENCES)
+    halves = VectorStore(tiny, work=tmp_path, batch_sentences=2, dtype="bfloat16")
+    rounded = halves.vectors(SENTENCES)
+    assert not np.array_equal(rounded, exact)
+    np.testing.assert_allclose(rounded, exact, atol=0.02)
+    assert np.array_equal(opened(tiny, tmp_path).vectors(SENTENCES), exact)
+
+
 def test_a_later_run_encodes_nothing_again(
     tiny: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

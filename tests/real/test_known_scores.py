@@ -35,8 +35,9 @@ def of_real_benchmarks() -> Path:
     return Path(named)
 
 
-def measured(encoder: Path, folder: Path, task: str) -> TaskScores:
-    return score_tasks(encoder, _loaded(folder, task), work=WORK, batch_sentences=64)[task]
+def measured(encoder: Path, folder: Path, task: str, dtype: str = "float32") -> TaskScores:
+    store = VectorStore(encoder, work=WORK, batch_sentences=64, dtype=dtype)
+    return score_tasks(store, _loaded(folder, task))[task]
 
 
 def _loaded(folder: Path, task: str) -> list:  # type: ignore[type-arg]
@@ -53,6 +54,16 @@ def test_minilm_gets_its_published_correlations(
     found = measured(real_models["base"], folder, task)
     (figure,) = point(Sample([found.values], found.grades))
     assert figure == pytest.approx(known, abs=0.1)
+
+
+@pytest.mark.parametrize("task", ["STS12", "STSB.dev", "SICK-R.test"])
+def test_bfloat16_moves_a_correlation_by_a_few_hundredths_at_most(
+    folder: Path, real_models: dict[str, Path], task: str
+) -> None:
+    found = [measured(real_models["base"], folder, task, d) for d in ("float32", "bfloat16")]
+    exact, rounded = (point(Sample([each.values], each.grades)).item() for each in found)
+    assert exact != rounded
+    assert exact == pytest.approx(rounded, abs=0.05)
 
 
 def test_minilm_gets_its_published_ndcg(folder: Path, real_models: dict[str, Path]) -> None:

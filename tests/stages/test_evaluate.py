@@ -20,6 +20,7 @@ from stages.tables.writing import write_table
 PARAMS = EvaluateParams(
     tasks=("own",),
     batch_sentences=8,
+    dtype="float32",
     bootstrap_samples=100,
     confidence=0.95,
     hardest_items=3,

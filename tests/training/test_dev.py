@@ -24,6 +24,16 @@ def test_it_is_spearman_of_cosine_and_score_times_100(tiny: Path, pairs: pl.Data
     assert got == {"spearman": pytest.approx(wanted, abs=1e-3)}
 
 
+def test_a_look_computes_as_training_does(tiny: Path, pairs: pl.DataFrame) -> None:
+    encoder = load_encoder(tiny)
+    exact, rounded = (
+        DevEvaluator(pairs, name="dev", batch_sentences=8, dtype=dtype)(encoder)["spearman"]
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, abs=1)
+
+
 def test_scores_that_are_all_equal_are_refused(pairs: pl.DataFrame) -> None:
     constant = pairs.with_columns(score=pl.lit(2.5))
     with pytest.raises(PipelineError, match=r"'flat' has 80 pairs that all have the same score"):
