@@ -130,6 +130,7 @@ class _Runs:
         settings["prepare"] |= {
             "sentences": str(text),
             "column": None,
+            "where": None,
             "limit": None,
             "benchmarks": str(self._folder / "pairs"),
         }

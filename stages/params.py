@@ -146,6 +146,8 @@ class PrepareParams(Section):
     """Sentence file: .txt (one a line), .csv, .tsv, .jsonl or .parquet; or its s3:// address."""
     column: str | None
     """Column that holds the sentences; null for .txt."""
+    where: str | None = Field(min_length=1)
+    """Condition in SQL on the file's columns: only rows that meet it are taken; null takes all."""
     limit: int | None = Field(ge=1)
     """Take only the first so many distinct sentences; null takes all."""
     max_characters: int = Field(ge=1)

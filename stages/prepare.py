@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
+from stages.corpora.choosing import Condition
 from stages.corpora.cleaning import Cleaner, Counts
 from stages.corpora.labelled import read_labelled
 from stages.corpora.reading import rows_at_most, sentence_batches
@@ -56,12 +57,13 @@ def run(
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
+    where = None if params.where is None else Condition(params.where)
     with brought(params.benchmarks) as folder:
         pairs = read_benchmarks(folder)
         load_tasks(folder, tasks)
     with brought(params.labelled) as file:
         people = read_labelled(file, max_characters=params.max_characters)
-    cleaned = _read_and_clean(params, sentences, progress)
+    cleaned = _read_and_clean(params, where, sentences, progress)
     write_table(people.triplets, labelled)
     write_benchmarks(pairs, benchmarks)
     counts = {
@@ -76,7 +78,9 @@ def run(
     log.info("prepare: %s", _listing({name: len(table) for name, table in pairs.items()}))
 
 
-def _read_and_clean(params: PrepareParams, sentences: Path, progress: Progress) -> Counts:
+def _read_and_clean(
+    params: PrepareParams, where: Condition | None, sentences: Path, progress: Progress
+) -> Counts:
     """Write the sentences that stay some at a time: a corpus may be larger than the memory."""
     cleaner = Cleaner(max_characters=params.max_characters, limit=params.limit)
     with (
@@ -84,14 +88,14 @@ def _read_and_clean(params: PrepareParams, sentences: Path, progress: Progress) 
         progress("normalising sentences", total=rows_at_most(source), unit="sentences") as advance,
         writing_table(sentences, SENTENCES) as writer,
     ):
-        for raw in sentence_batches(source, column=params.column):
-            writer.write(cleaner.clean(raw))
-            advance(len(raw))
+        for rows in sentence_batches(source, column=params.column, where=where):
+            writer.write(cleaner.clean(rows["sentence"], rows["chosen"]))
+            advance(len(rows))
         if not cleaner.counts.kept:
             raise PipelineError(
                 f"{params.sentences} has no usable sentence: {_account(params, cleaner.counts)}.",
-                remedy="name another file or column, or raise prepare.max_characters in "
-                "params.yaml.",
+                remedy="name another file or column, or raise prepare.max_characters or widen "
+                "prepare.where in params.yaml.",
             )
     return cleaner.counts
 
@@ -104,6 +108,8 @@ def _account(params: PrepareParams, counts: Counts) -> str:
         f"{counts.duplicates:,} duplicate",
         f"{counts.kept:,} kept",
     ]
+    if params.where is not None:
+        parts.insert(1, f"{counts.not_chosen:,} not chosen by prepare.where")
     if params.limit is not None:
         parts.insert(-1, f"{counts.beyond_limit:,} beyond the limit of {params.limit:,}")
     return ", ".join(parts)

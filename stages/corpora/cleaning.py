@@ -14,6 +14,7 @@ class Counts:
     """What became of every row read; the parts add up to ``read``."""
 
     read: int = 0
+    not_chosen: int = 0
     empty: int = 0
     overlong: int = 0
     duplicates: int = 0
@@ -39,17 +40,19 @@ class Cleaner:
         self._limit = limit
         self._seen = Seen()
 
-    def clean(self, raw: pl.Series) -> pl.DataFrame:
+    def clean(self, raw: pl.Series, chosen: pl.Series | None = None) -> pl.DataFrame:
         """Return SENTENCES (stages/tables/schemas.py) for the next rows, and count them.
 
         Args:
             raw: Strings without nulls; their ``line`` goes on from the rows before, from 1.
+            chosen: For each of them whether it is asked for at all; None asks for all.
         """
         counts = self.counts
         text = normalise(raw).alias("sentence")
         rows = text.to_frame().with_row_index("line", offset=counts.read + 1)
         characters = pl.col("sentence").str.len_chars()
-        filled = rows.filter(characters > 0)
+        wanted = rows if chosen is None else rows.filter(chosen)
+        filled = wanted.filter(characters > 0)
         short = filled.filter(characters <= self._max_characters)
         short = short.with_columns(sentence_ids(short["sentence"]))
         key = short["id"].bin.reinterpret(dtype=pl.UInt64, endianness="big")
@@ -59,7 +62,8 @@ class Cleaner:
         self.counts = replace(
             counts,
             read=counts.read + len(rows),
-            empty=counts.empty + len(rows) - len(filled),
+            not_chosen=counts.not_chosen + len(rows) - len(wanted),
+            empty=counts.empty + len(wanted) - len(filled),
             overlong=counts.overlong + len(filled) - len(short),
             duplicates=counts.duplicates + len(short) - len(distinct),
             beyond_limit=counts.beyond_limit + len(distinct) - len(kept),

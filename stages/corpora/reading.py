@@ -7,12 +7,14 @@ The ending of the file name decides: .txt (one sentence a line), .csv and .tsv (
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from stages.corpora.choosing import Condition
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
 from stages.errors import PipelineError, first_line
@@ -38,20 +40,32 @@ def read_sentences(path: Path, *, column: str | None) -> pl.Series:
         PipelineError: When the file is missing, empty, of another kind, not UTF-8 or malformed, or
             when the column is not there, not text, or not named.
     """
-    return pl.concat(list(sentence_batches(path, column=column)))
+    return pl.concat([rows["sentence"] for rows in sentence_batches(path, column=column)])
 
 
-def sentence_batches(path: Path, *, column: str | None) -> Iterator[pl.Series]:
+def sentence_batches(
+    path: Path, *, column: str | None, where: Condition | None = None
+) -> Iterator[pl.DataFrame]:
     """Give what :func:`read_sentences` returns some rows at a time: for files of any length.
 
+    Args:
+        path: As there.
+        column: As there.
+        where: Which rows are chosen, by the file's columns; of .txt the one column is `sentence`.
+
+    Yields:
+        ``sentence`` and ``chosen``, true or false, of every row.
+
     Raises:
-        PipelineError: As there, at the latest where the fault is.
+        PipelineError: As there, at the latest where the fault is; also for a condition on columns
+            that the file does not have.
     """
-    rows = 0
-    for batch in column_batches(path, column=column):
-        rows += len(batch)
-        yield batch.rename("sentence")
-    if not rows:
+    seen = 0
+    for rows in _table_batches(path, column, where.columns if where else ()):
+        seen += len(rows)
+        chosen = where.holds(rows) if where else pl.repeat(value=True, n=len(rows), eager=True)
+        yield pl.DataFrame({"sentence": rows.to_series(0), "chosen": chosen})
+    if not seen:
         raise PipelineError(
             f"{path} has column names but no rows.", remedy="fill it, or name another file."
         )
@@ -80,20 +94,16 @@ def read_column(path: Path, *, column: str | None) -> pl.Series:
     Raises:
         PipelineError: As there.
     """
-    batches = list(column_batches(path, column=column))
+    batches = [rows.to_series(0) for rows in _table_batches(path, column, ())]
     return pl.concat(batches) if batches else pl.Series(column, [], dtype=pl.String)
 
 
-def column_batches(path: Path, *, column: str | None) -> Iterator[pl.Series]:
-    """Give what :func:`read_column` returns some rows at a time, perhaps none at all.
-
-    Raises:
-        PipelineError: As there.
-    """
-    readers: dict[str, Callable[[Path, str | None], Iterator[pl.Series]]] = {
+def _table_batches(path: Path, column: str | None, beside: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Give the column of sentences, first, and those ``beside`` it some rows at a time."""
+    readers: dict[str, Callable[[Path, str | None, Sequence[str]], Iterator[pl.DataFrame]]] = {
         ".txt": _from_text,
-        ".csv": lambda path, column: _from_delimited(path, column, separator=","),
-        ".tsv": lambda path, column: _from_delimited(path, column, separator="\t"),
+        ".csv": partial(_from_delimited, separator=","),
+        ".tsv": partial(_from_delimited, separator="\t"),
         ".jsonl": _from_json_lines,
         ".parquet": _from_parquet,
     }
@@ -104,41 +114,47 @@ def column_batches(path: Path, *, column: str | None) -> Iterator[pl.Series]:
             f"{path} ends in {path.suffix or 'nothing'}, which is no known kind of sentence file.",
             remedy=f"convert it to one of {', '.join(readers)}, and name it so.",
         )
-    yield from reader(path, column)
+    yield from reader(path, column, beside)
 
 
-def _from_text(path: Path, column: str | None) -> Iterator[pl.Series]:
+def _from_text(path: Path, column: str | None, beside: Sequence[str]) -> Iterator[pl.DataFrame]:
     if column is not None:
         raise PipelineError(
             f"{path} is plain text and has no columns, but column {column!r} was asked for.",
             remedy="leave the column out (`column: null` in params.yaml).",
         )
-    yield from line_batches(path)
+    _wanted(path, "sentence", beside, ["sentence"])
+    for lines in line_batches(path):
+        yield pl.DataFrame({"sentence": lines})
 
 
-def _from_delimited(path: Path, column: str | None, *, separator: Separator) -> Iterator[pl.Series]:
+def _from_delimited(
+    path: Path, column: str | None, beside: Sequence[str], *, separator: Separator
+) -> Iterator[pl.DataFrame]:
     for table in delimited_batches(path, separator=separator):
-        yield table[_checked_column(path, column, table.columns)]
+        yield table.select(_wanted(path, column, beside, table.columns))
 
 
-def _from_parquet(path: Path, column: str | None) -> Iterator[pl.Series]:
+def _from_parquet(path: Path, column: str | None, beside: Sequence[str]) -> Iterator[pl.DataFrame]:
     # Not polars: on some damaged files it panics, or ends the process for want of memory.
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            name = _checked_column(path, column, file.schema_arrow.names)
+            name, *others = _wanted(path, column, beside, file.schema_arrow.names)
             kind = file.schema_arrow.field(name).type
             if not _is_text(kind):
                 raise PipelineError(
                     f"{path}: column {name!r} is {kind}, not text.",
                     remedy="name the column that holds the sentences, or write it as strings.",
                 )
-        for batch in parquet_batches(path, [name], rows=BATCH_ROWS):
-            found = batch.column(0).cast(pa.large_string())
-            found.validate(full=True)  # such as that its bytes are UTF-8
-            yield pl.Series(name, found, dtype=pl.String).fill_null("")
+        for batch in parquet_batches(path, [name, *others], rows=BATCH_ROWS):
+            found = batch.column(name).cast(pa.large_string())
+            for each in (found, *map(batch.column, others)):
+                each.validate(full=True)  # such as that its bytes are UTF-8
+            sentences = pl.Series(name, found, dtype=pl.String).fill_null("")
+            yield pl.DataFrame([sentences, *(pl.Series(n, batch.column(n)) for n in others)])
     except (pa.ArrowException, OSError, ValueError, MemoryError, KeyError) as error:
         raise PipelineError(
             f"{path} cannot be read as Parquet: {first_line(error)}.",
@@ -155,15 +171,21 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _from_json_lines(path: Path, column: str | None) -> Iterator[pl.Series]:
+def _from_json_lines(
+    path: Path, column: str | None, beside: Sequence[str]
+) -> Iterator[pl.DataFrame]:
     before = 0
     for lines in line_batches(path):
-        sentences = []
+        sentences: list[str] = []
+        others: dict[str, list[object]] = {name: [] for name in beside if name != column}
         for line, text in enumerate(lines, start=before + 1):
             place = f"{path}, line {line:,}"
             record = _parsed(text, place) if text.strip() else None
             sentences.append("" if record is None else _field(record, column, place))
-        yield pl.Series(sentences, dtype=pl.String)
+            for name, values in others.items():
+                values.append(None if record is None else record.get(name))
+        columns = [pl.Series(name, values, strict=False) for name, values in others.items()]
+        yield pl.DataFrame([pl.Series(column, sentences, dtype=pl.String), *columns])
         before += len(lines)
 
 
@@ -198,6 +220,14 @@ def _field(record: dict[str, object], column: str | None, place: str) -> str:
             remedy="mend the line; the text was probably cut in the middle of an emoji.",
         )
     return value
+
+
+def _wanted(
+    path: Path, column: str | None, beside: Sequence[str], names: Collection[str]
+) -> list[str]:
+    """Return the columns to read, that of the sentences first, each of them once."""
+    wanted = [column, *beside]
+    return list(dict.fromkeys(_checked_column(path, name, names) for name in wanted))
 
 
 def _checked_column(place: Path | str, column: str | None, names: Collection[str]) -> str:

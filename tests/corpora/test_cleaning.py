@@ -21,13 +21,22 @@ class Cleaned:
 
 
 def cleaned(
-    raw: list[str], *, max_characters: int = 400, limit: int | None = None, part: int = 3
+    raw: list[str],
+    *,
+    max_characters: int = 400,
+    limit: int | None = None,
+    part: int = 3,
+    chosen: list[bool] | None = None,
 ) -> Cleaned:
     """Clean a list of strings, ``part`` at a time."""
     cleaner = Cleaner(max_characters=max_characters, limit=limit)
     rows = pl.Series(raw, dtype=pl.String)
-    parts = [rows.slice(start, part) for start in range(0, max(1, len(raw)), part)]
-    return Cleaned(pl.concat([cleaner.clean(each) for each in parts]), cleaner.counts)
+    asked = None if chosen is None else pl.Series(chosen, dtype=pl.Boolean)
+    parts = [
+        cleaner.clean(rows.slice(start, part), None if asked is None else asked.slice(start, part))
+        for start in range(0, max(1, len(raw)), part)
+    ]
+    return Cleaned(pl.concat(parts), cleaner.counts)
 
 
 def test_the_first_of_equal_sentences_stays_with_its_line() -> None:
@@ -44,6 +53,13 @@ def test_every_row_is_accounted_for() -> None:
     raw = ["", " \u200b", "One.", "One. ", "far too long", "Two.", "Three."]
     counts = cleaned(raw, max_characters=6, limit=2).counts
     assert counts == Counts(read=7, empty=2, overlong=1, duplicates=1, beyond_limit=1, kept=2)
+
+
+def test_a_row_that_nobody_asked_for_is_counted_and_hides_no_later_one() -> None:
+    raw = ["One.", "", "One.", "Two.", "One."]
+    found = cleaned(raw, chosen=[False, False, True, True, True])
+    assert found.sentences.select("line", "sentence").rows() == [(3, "One."), (4, "Two.")]
+    assert found.counts == Counts(read=5, not_chosen=2, duplicates=1, kept=2)
 
 
 def test_length_is_that_of_the_normal_form_in_characters() -> None:

@@ -34,6 +34,7 @@ def run(**changes: Any) -> None:
     settings = {
         "sentences": "corpus.txt",
         "column": None,
+        "where": None,
         "limit": None,
         "max_characters": 10,
         "labelled": "labelled.tsv",
@@ -65,6 +66,16 @@ def test_one_line_accounts_for_every_row(project: Path, caplog: pytest.LogCaptur
         "1 duplicate, 3 kept",
         "prepare: 2 benchmarks, 4 pairs (dev 2, test 2)",
     ]
+
+
+def test_what_a_condition_leaves_out_is_told(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    run(where="sentence NOT LIKE '%o%'")
+    assert "read 6 rows, 2 not chosen by prepare.where, 1 empty" in caplog.text
+    table = read_table(project / "out/sentences.parquet", SENTENCES)
+    assert table["sentence"].to_list() == ["One.", "Three."]
 
 
 def test_with_a_limit_the_account_says_what_lies_beyond(
