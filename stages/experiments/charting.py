@@ -14,6 +14,18 @@ INK = "#333333"
 # Okabe and Ito's colours, which colour-blind readers tell apart; shape says the same again.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 WIDTH, ROW_PIXELS, LINE_HEIGHT = 520, 26, 280
+# A reader's fonts may be wider than those the layout is computed with: room on every side.
+LAYOUT = {
+    "padding": {"left": 32, "right": 16, "top": 8, "bottom": 8},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "titleFontWeight": "normal",
+        "titlePadding": 14,
+        "labelOverlap": "greedy",
+        "labelSeparation": 8,
+    },
+}
 
 
 def points(definition: Definition, measured: Sequence[Measured]) -> pl.DataFrame:
@@ -71,11 +83,10 @@ def plot(definition: Definition, measured: Sequence[Measured]) -> str:
     if base is not None and len(chart.columns) == 1:
         drawn.layer[:0] = _base_line(base, definition.base_row, upright=chart.kind == "dots")
     specification = drawn.to_dict(validate=False)
-    config = {"axis": {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal"}}
     svg: str = vl_convert.vegalite_to_svg(
         {**specification, "background": "white", "title": definition.title},
         vl_version=VEGA_LITE_VERSION,
-        config=config,
+        config=LAYOUT,
         allowed_base_urls=[],
     )
     return svg
@@ -89,7 +100,7 @@ def _dots(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
     if len(series) > 1:
         marks = marks.encode(yOffset=alt.YOffset("series:N", sort=series))
     dots = marks.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("mean:Q", title=chart.y, scale=alt.Scale(zero=False)),
+        x=alt.X("mean:Q", title=chart.y, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8)),
         color=_colour(series),
         shape=alt.Shape("series:N", legend=None, sort=series),
     )
