@@ -51,7 +51,7 @@ def test_a_key_in_an_address_is_refused_and_never_repeated(tmp_path: Path, addre
 
 def test_a_user_of_hdfs_is_no_key() -> None:
     settings = dict.fromkeys(("labelled", "benchmarks"), "x")
-    rest = {"column": None, "limit": None, "max_characters": 9}
+    rest = {"column": None, "where": None, "limit": None, "max_characters": 9}
     named = PrepareParams.model_validate(
         {"sentences": "hdfs://me@host:8020/a.txt", **settings, **rest}
     )

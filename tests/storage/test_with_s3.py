@@ -27,7 +27,14 @@ def run(folder: Path, **changes: str) -> pl.DataFrame:
         "labelled": "s3://team/in/people.tsv",
         "benchmarks": "s3://team/in/pairs",
     }
-    settings = {**sources, "column": None, "limit": None, "max_characters": 40, **changes}
+    settings = {
+        **sources,
+        "column": None,
+        "where": None,
+        "limit": None,
+        "max_characters": 40,
+        **changes,
+    }
     prepare.run(
         PrepareParams.model_validate(settings),
         tasks=("own",),
