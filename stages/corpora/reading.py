@@ -123,7 +123,7 @@ def _from_text(path: Path, column: str | None, beside: Sequence[str]) -> Iterato
             f"{path} is plain text and has no columns, but column {column!r} was asked for.",
             remedy="leave the column out (`column: null` in params.yaml).",
         )
-    _wanted(path, "sentence", beside, ["sentence"])
+    _wanted(path, "sentence", beside, ["sentence"])  # it has no other column
     for lines in line_batches(path):
         yield pl.DataFrame({"sentence": lines})
 
@@ -178,12 +178,17 @@ def _from_json_lines(
     for lines in line_batches(path):
         sentences: list[str] = []
         others: dict[str, list[object]] = {name: [] for name in beside if name != column}
+        names: dict[str, None] = {}
         for line, text in enumerate(lines, start=before + 1):
             place = f"{path}, line {line:,}"
             record = _parsed(text, place) if text.strip() else None
             sentences.append("" if record is None else _field(record, column, place))
             for name, values in others.items():
                 values.append(None if record is None else record.get(name))
+            names.update(dict.fromkeys(record or ()))
+        if names:  # a record may leave a field out, all of them together may not
+            for name in others:
+                _checked_column(path, name, names)
         columns = [pl.Series(name, values, strict=False) for name, values in others.items()]
         yield pl.DataFrame([pl.Series(column, sentences, dtype=pl.String), *columns])
         before += len(lines)

@@ -105,6 +105,16 @@ def test_a_faulty_condition_gets_one_clear_line(tmp_path: Path, condition: str, 
         chosen(tmp_path / "corpus.parquet", condition)
 
 
+def test_of_json_lines_some_may_leave_a_field_out_but_not_all(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text('{"text": "Rain."}\n{"text": "Snow.", "year": 2001}\n')
+    assert chosen(path, "year > 2000") == ["Snow."]
+    with pytest.raises(
+        PipelineError, match=r"no column 'yaer'; it has: text, year\.\s+remedy: did you"
+    ):
+        chosen(path, "yaer > 2000")
+
+
 def test_a_text_file_has_no_other_column(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_text("Rain.\n")
