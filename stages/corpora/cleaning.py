@@ -48,11 +48,11 @@ class Cleaner:
             chosen: For each of them whether it is asked for at all; None asks for all.
         """
         counts = self.counts
-        text = normalise(raw).alias("sentence")
-        rows = text.to_frame().with_row_index("line", offset=counts.read + 1)
-        characters = pl.col("sentence").str.len_chars()
+        rows = raw.to_frame("sentence").with_row_index("line", offset=counts.read + 1)
         wanted = rows if chosen is None else rows.filter(chosen)
-        filled = wanted.filter(characters > 0)
+        characters = pl.col("sentence").str.len_chars()
+        normal = wanted.with_columns(normalise(wanted["sentence"]).alias("sentence"))
+        filled = normal.filter(characters > 0)
         short = filled.filter(characters <= self._max_characters)
         short = short.with_columns(sentence_ids(short["sentence"]))
         key = short["id"].bin.reinterpret(dtype=pl.UInt64, endianness="big")

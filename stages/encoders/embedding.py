@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from stages.encoders.loading import load_encoder
+from stages.engines.hardware import products_in
 from stages.progress import Progress, silent
 
 __all__ = ["Vectors", "embed", "load_encoder", "unit_rows"]
@@ -72,8 +73,7 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 
 def _raw_vectors(encoder: SentenceTransformer, batch: list[str], dtype: torch.dtype) -> Vectors:
-    halves = dtype is not torch.float32
-    with torch.autocast(encoder.device.type, dtype=dtype, enabled=halves):
+    with products_in(dtype, encoder.device):
         raw = encoder.encode(
             batch, batch_size=len(batch), show_progress_bar=False, convert_to_tensor=True
         )

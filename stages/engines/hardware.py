@@ -81,6 +81,11 @@ def resolve_dtype(dtype: str) -> torch.dtype:
         raise ValueError(message) from error
 
 
+def products_in(dtype: torch.dtype, on: torch.device) -> torch.autocast:
+    """Return a context in which matrix products are of ``dtype``; weights stay what they are."""
+    return torch.autocast(on.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
 def has_bfloat16() -> bool:
     """Say whether the device that would be used multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():

@@ -15,6 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from stages.engines.hardware import products_in
 from stages.engines.processes import ALONE, Processes
 from stages.training.batches import Batch, Features
 
@@ -90,8 +91,7 @@ class Stepper:
         return vectors
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.dtype is torch.bfloat16
-        return torch.autocast(self.encoder.device.type, dtype=torch.bfloat16, enabled=enabled)
+        return products_in(self.dtype, self.encoder.device)
 
 
 class RandomState:

@@ -1,6 +1,5 @@
 """A condition in SQL chooses rows of any kind of sentence file, or says what is wrong with it."""
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from stages.corpora.choosing import Condition
 from stages.corpora.reading import sentence_batches
 from stages.errors import PipelineError
+from tests.corpora.table_files import write_as
 
 ROWS = pl.DataFrame(
     {
@@ -28,17 +28,7 @@ def chosen(path: Path, condition: str, *, column: str | None = "text") -> list[s
 
 @pytest.fixture(params=["csv", "tsv", "jsonl", "parquet"])
 def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / f"corpus.{request.param}"
-    match request.param:
-        case "csv":
-            ROWS.write_csv(path)
-        case "tsv":
-            ROWS.write_csv(path, separator="\t", quote_style="never")
-        case "jsonl":
-            path.write_text("".join(json.dumps(row) + "\n" for row in ROWS.to_dicts()))
-        case _:
-            ROWS.write_parquet(path)
-    return path
+    return write_as(tmp_path / f"corpus.{request.param}", ROWS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """One sentence file in any format gives the same sentences, or one clear error."""
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from stages.corpora.reading import read_sentences
 from stages.errors import PipelineError
+from tests.corpora.table_files import write_as
 
 SENTENCES = [
     "A plain sentence.",
@@ -25,18 +25,10 @@ COLUMNS = {".txt": None, ".csv": "text", ".tsv": "text", ".jsonl": "text", ".par
 def write(path: Path, sentences: list[str]) -> Path:
     """Write sentences in the format of the ending, with a second column where there are any."""
     table = pl.DataFrame({"n": range(len(sentences)), "text": sentences})
-    match path.suffix:
-        case ".txt":
-            path.write_bytes("".join(f"{text}\n" for text in sentences).encode())
-        case ".csv":
-            table.write_csv(path)
-        case ".tsv":
-            table.write_csv(path, separator="\t", quote_style="never")
-        case ".jsonl":
-            path.write_text("".join(json.dumps(row) + "\n" for row in table.to_dicts()))
-        case _:
-            table.write_parquet(path)
-    return path
+    if path.suffix == ".txt":
+        path.write_bytes("".join(f"{text}\n" for text in sentences).encode())
+        return path
+    return write_as(path, table)
 
 
 @pytest.mark.parametrize("ending", COLUMNS)
