@@ -40,6 +40,7 @@ class Method(StrEnum):
     GENERATE = "generate"
     EXPECTATION = "expectation"
     LIKELIHOOD = "likelihood"
+    FORWARD = "forward"
 
 
 class Dtype(StrEnum):

@@ -14,7 +14,7 @@ Arithmetic = Literal[Dtype, "int8"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 EngineKind = Literal["local", "ray"]
-ScoreMethod = Literal["generate", "expectation", "likelihood"]
+ScoreMethod = Literal["generate", "expectation", "likelihood", "forward"]
 JudgeName = Literal["llm", "encoder", "nli"]
 Objective = Literal["masked", "supervised", "unsupervised"]
 Anchors = Literal["premises", "pairs"]
@@ -206,7 +206,8 @@ class ScoreParams(Section):
     combine: Combine
     """Of several judges: the least or mean score; `all` takes the least a and the greatest b."""
     method: ScoreMethod
-    """How `llm` judges: it writes a number, weighs digits, or by mutual information."""
+    """How `llm` judges: it writes a number, weighs digits, or by mutual information; `forward`
+    asks only how much of the answer the premise tells, at half the price."""
     batch_triplets: int = Field(ge=1)
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)

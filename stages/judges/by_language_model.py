@@ -1,15 +1,22 @@
-"""The judge ``llm``: a language model, asked in one of three ways."""
+"""The judge ``llm``: a language model, asked in one of four ways."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.judges.protocol import Calibration, Judge, Judgement, Pair
-from stages.language_models.judging import PARAPHRASED, UNRELATED, judge
+from stages.language_models.judging import (
+    PARAPHRASED,
+    TOLD_ALL,
+    TOLD_NOTHING,
+    UNRELATED,
+    judge,
+)
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import LanguageModel
 
 PROMPTS = "few_shot"
-"""Prompt set whose first entailment instruction is the paraphrase prompt of ``likelihood``."""
+"""Prompt set whose first entailment instruction is the paraphrase prompt of ``likelihood`` and
+``forward``."""
 CALIBRATIONS = {
     "generate": Calibration("the number that the model writes", "as it is"),
     "expectation": Calibration("the digits 0 to 5 weighted by their probability", "as it is"),
@@ -18,6 +25,12 @@ CALIBRATIONS = {
         "logistic",
         UNRELATED,
         PARAPHRASED,
+    ),
+    "forward": Calibration(
+        "share of the second sentence's information that the first tells",
+        "linear",
+        TOLD_NOTHING,
+        TOLD_ALL,
     ),
 }
 

@@ -44,7 +44,8 @@ def load_judge(
         name: ``llm``, ``encoder`` or ``nli``.
         folders: Where their models are.
         hardware: What a language model will compute on; None is this machine.
-        method: How the language model is asked: ``generate``, ``expectation`` or ``likelihood``.
+        method: How the language model is asked: ``generate``, ``expectation``, ``likelihood`` or
+            ``forward``.
         dtype: Arithmetic of the language model.
         server: Where and how a language model behind a server is asked.
 

@@ -174,6 +174,8 @@ def _judged_by_llm(
     method = settings["score"]["method"]
     if method == "likelihood":
         return _by_likelihood(shape, texts, triplets)
+    if method == "forward":
+        return _by_forward_likelihood(shape, texts, triplets)
     own = texts.asked_around + texts.premise + texts.answer
     tokens, flops = _read(shape, 2 * triplets, own=own, prefix=texts.asked_before)
     context = texts.asked_before + own
@@ -209,6 +211,23 @@ def _by_likelihood(shape: Shape, texts: Texts, triplets: float) -> Work:
     else:  # the sentences alone are written by the decoder, too
         flops += (continued + triplets * three) * _token_flops(shape, behind)
     return Work(items=triplets, tokens=tokens + continued, flops=flops)
+
+
+def _by_forward_likelihood(shape: Shape, texts: Texts, triplets: float) -> Work:
+    """One prompt a triplet; both answers behind it, and alone."""
+    two = 2 * texts.answer
+    own = texts.around + texts.premise
+    tokens, flops = _read(shape, triplets, own=own, prefix=texts.prefix)
+    behind = texts.prefix + own + two / 4
+    told = triplets * (two + 2)  # each begins with the prompt's last token
+    alone = triplets * two
+    if shape.kind == "decoder":
+        flops += told * _token_flops(shape, behind, head=False)
+        flops += alone * _token_flops(shape, texts.prefix + two / 4, head=False)
+        flops += 2 * alone * 2 * shape.head
+    else:
+        flops += (told + alone) * _token_flops(shape, behind)
+    return Work(items=triplets, tokens=tokens + told + alone, flops=flops)
 
 
 def _read(shape: Shape, prompts: float, *, own: float, prefix: float) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def test_explain_tells_range_choices_and_present_value(run: Run, project: Path) 
     shown = run("params", "explain", *keys)
     assert re.search(r"(?m)^train.tau = [0-9.]+\n    number, above 0", shown.out)
     assert "number, at least 0, at most 5" in shown.out
-    assert "one of generate, expectation, likelihood" in shown.out
+    assert "one of generate, expectation, likelihood, forward" in shown.out
     assert "score.judges = [llm]\n    a list, each once: llm, encoder, nli" in shown.out
     assert "whole number or null, at least 1" in shown.out
 

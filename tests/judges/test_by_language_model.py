@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from stages.equations.similarity_scores import logistic_score
+from stages.equations.similarity_scores import logistic_score, scaled_score
 from stages.judges.by_language_model import CALIBRATIONS, LanguageModelJudge
 from stages.language_models.scripted import ScriptedLanguageModel
 from stages.params import ScoreMethod
@@ -15,19 +17,25 @@ def test_every_method_has_a_calibration() -> None:
     assert tuple(CALIBRATIONS) == get_args(ScoreMethod)
 
 
-def test_the_calibration_told_is_the_one_applied() -> None:
-    judge = LanguageModelJudge(ScriptedLanguageModel(), "likelihood")
+@pytest.mark.parametrize(
+    ("method", "form", "scale"),
+    [("likelihood", "logistic", logistic_score), ("forward", "linear", scaled_score)],
+)
+def test_the_calibration_told_is_the_one_applied(
+    method: str, form: str, scale: Callable[..., NDArray[np.float64]]
+) -> None:
+    judge = LanguageModelJudge(ScriptedLanguageModel(), method)
     told = judge.calibration
-    assert told.form == "logistic"
+    assert told.form == form
     assert told.low is not None
     assert told.high is not None
     for one in judge.judge(PAIRS):
         measured = np.array([float(one.answer)])
-        expected = logistic_score(measured, low=told.low, high=told.high)
+        expected = scale(measured, low=told.low, high=told.high)
         assert one.score == pytest.approx(expected[0], abs=1e-4)
 
 
 def test_what_shapes_the_scores_is_told() -> None:
     facts = [dict(LanguageModelJudge(ScriptedLanguageModel(), m).facts) for m in CALIBRATIONS]
-    assert len({str(fact) for fact in facts}) == 3
+    assert len({str(fact) for fact in facts}) == len(CALIBRATIONS)
     assert all(fact["model"] == "scripted 1" for fact in facts)

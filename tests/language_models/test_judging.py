@@ -2,7 +2,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from stages.language_models.judging import by_expectation, by_generation, by_likelihood, judge
+from stages.language_models.judging import (
+    by_expectation,
+    by_forward_likelihood,
+    by_generation,
+    by_likelihood,
+    judge,
+)
 from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import Answer, Decoding, Prompt, Request
 from stages.language_models.scripted import ScriptedLanguageModel
@@ -69,7 +75,38 @@ def test_likelihood_is_symmetric() -> None:
     assert judged[0].score == pytest.approx(judged[1].score)
 
 
-@pytest.mark.parametrize("method", ["generate", "expectation", "likelihood"])
+def test_forward_is_the_share_of_the_answer_that_the_premise_told() -> None:
+    class Known(Recorded):
+        """Any sentence alone has 40 nats; behind a premise of any words 10."""
+
+        def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
+            return [-10.0 if "cat" in prompt.suffix else -40.0 for prompt, _ in pairs]
+
+    (judged,) = by_forward_likelihood(Known([]), [NEAR], instruction=INSTRUCTION)
+    assert judged.answer == "0.750000"
+
+
+def test_forward_asks_about_the_answer_and_never_about_the_premise() -> None:
+    asked: list[tuple[Prompt, str]] = []
+
+    class Recording(ScriptedLanguageModel):
+        def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
+            asked.extend(pairs)
+            return super().log_likelihoods(pairs)
+
+    by_forward_likelihood(Recording(), [NEAR, FAR], instruction=INSTRUCTION)
+    assert {text.strip() for _, text in asked} == {NEAR[1], FAR[1]}
+
+
+def test_what_says_less_is_told_in_one_direction_only() -> None:
+    general = ("The cat sleeps on the mat by the door.", "The cat sleeps")
+    model = ScriptedLanguageModel()
+    there, back = by_forward_likelihood(model, [general, general[::-1]], instruction=INSTRUCTION)
+    (both,) = by_likelihood(model, [general], instruction=INSTRUCTION)
+    assert float(there.answer) > float(both.answer) > float(back.answer)
+
+
+@pytest.mark.parametrize("method", ["generate", "expectation", "likelihood", "forward"])
 def test_no_pairs_are_no_judgements(method: str) -> None:
     assert judge(ScriptedLanguageModel(), [], method=method, instruction=INSTRUCTION) == []
 

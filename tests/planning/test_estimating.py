@@ -81,6 +81,18 @@ def test_every_judge_costs_something() -> None:
     assert judged("llm") > judged("encoder") > 0
 
 
+@pytest.mark.parametrize("model", ["smollm2-135m", "flan-t5-xl"])
+def test_one_direction_of_the_likelihood_costs_less_than_both_and_more_than_a_third(
+    model: str,
+) -> None:
+    def judged(method: str) -> float:
+        settings = changed(score__method=method)
+        models = replace(MODELS, llm=find_model(model).shape)
+        return scoring(settings, models, texts(), triplets=100, number_bytes=4).all_flops
+
+    assert judged("likelihood") / 3 < judged("forward") < judged("likelihood")
+
+
 def test_ten_times_the_corpus_is_ten_times_the_work() -> None:
     small, great = plan(Scenario(1e6)), plan(Scenario(1e7))
     for one, other in zip(small.stages, great.stages, strict=True):

@@ -126,9 +126,12 @@ def test_sampled_answers_do_not_depend_on_the_batch(
     assert model.write(requests[:2], decoding) + model.write(requests[2:], decoding) == together
 
 
-def test_the_likelihood_judge_agrees_with_graded_pairs(model: CausalLanguageModel) -> None:
+@pytest.mark.parametrize("method", ["likelihood", "forward"])
+def test_the_likelihood_judges_agree_with_graded_pairs(
+    model: CausalLanguageModel, method: str
+) -> None:
     pairs, grades = zip(*graded(), strict=True)
-    judged = judge(model, pairs, method="likelihood", instruction=SAME)
+    judged = judge(model, pairs, method=method, instruction=SAME)
     scores = [judgement.score or 0.0 for judgement in judged]
     assert spearmanr(scores, grades).statistic > 0.5
 

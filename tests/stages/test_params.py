@@ -69,7 +69,12 @@ def test_every_setting_explains_itself() -> None:
 
 def test_closed_lists_of_values_are_known() -> None:
     fields = dict(settings())
-    assert choices(fields["score.method"]) == ("generate", "expectation", "likelihood")
+    assert choices(fields["score.method"]) == (
+        "generate",
+        "expectation",
+        "likelihood",
+        "forward",
+    )
     assert choices(fields["score.judges"]) == ("llm", "encoder", "nli")
     assert choices(fields["curate.gamma"]) == ()
 

@@ -317,7 +317,7 @@ def test_written_numbers_become_scores(folder: Path, hostile: Hostile) -> None:
     assert metrics["server"]["requests"] == 2
 
 
-@pytest.mark.parametrize("method", ["likelihood", "expectation"])
+@pytest.mark.parametrize("method", ["likelihood", "forward", "expectation"])
 def test_scores_that_need_likelihoods_are_refused(
     folder: Path, hostile: Hostile, method: str
 ) -> None:

@@ -84,7 +84,7 @@ class ServedLanguageModel:
         """Refuse: a server tells how likely its own answers are, not a text it is given."""
         raise PipelineError(
             f"{self.identity} does not tell how likely a given text is, which score.method "
-            "likelihood and expectation measure.",
+            "all but generate measure.",
             remedy="set score.method to generate, or take a model that runs here.",
         )
 
