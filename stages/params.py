@@ -207,7 +207,7 @@ class ScoreParams(Section):
     """Of several judges: the least or mean score; `all` takes the least a and the greatest b."""
     method: ScoreMethod
     """How `llm` judges: it writes a number, weighs digits, or by mutual information; `forward`
-    asks only how much of the answer the premise tells, at half the price."""
+    asks only how much of the answer the premise tells, in two thirds of the time."""
     batch_triplets: int = Field(ge=1)
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)

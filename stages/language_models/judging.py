@@ -114,7 +114,7 @@ def by_forward_likelihood(
 ) -> list[Judgement]:
     """Measure what share of the second sentence the first tells: ``I(x; y) / h(y)``.
 
-    One direction of :func:`by_likelihood` at half its price, mapped linearly to [0, 5]. An
+    One direction of :func:`by_likelihood` in two thirds of its time, mapped linearly to [0, 5]. An
     entailment may say less than its premise; of what it says, the premise told all.
     """
     mutual, h = _informations(model, pairs, instruction)
