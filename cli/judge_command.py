@@ -27,20 +27,15 @@ COMBINED = ("min", "mean", "max")
 
 
 class Name(StrEnum):
-    """The judges."""
-
-    LLM = "llm"
-    ENCODER = "encoder"
-    NLI = "nli"
-
-
-class Method(StrEnum):
-    """How the language model is asked."""
+    """The judges: five ways to ask the language model, the encoder and a classifier."""
 
     GENERATE = "generate"
     EXPECTATION = "expectation"
     LIKELIHOOD = "likelihood"
     FORWARD = "forward"
+    CONTRAST = "contrast"
+    ENCODER = "encoder"
+    NLI = "nli"
 
 
 class Dtype(StrEnum):
@@ -64,13 +59,9 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
             "--judge",
             metavar="NAME",
             help=f"One of {', '.join(Name)}; may be repeated.",
-            show_default="llm",
+            show_default="likelihood",
         ),
     ] = None,
-    method: Annotated[
-        Method,
-        typer.Option(metavar="NAME", help=f"How `llm` is asked: {', '.join(Method)}."),
-    ] = Method.LIKELIHOOD,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -97,7 +88,8 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
         int, typer.Option(min=1, metavar="N", help="Pairs judged at once; more take more memory.")
     ] = 32,
     dtype: Annotated[
-        Dtype, typer.Option(metavar="TYPE", help=f"Arithmetic of `llm`: {', '.join(Dtype)}.")
+        Dtype,
+        typer.Option(metavar="TYPE", help=f"Arithmetic of the language model: {', '.join(Dtype)}."),
     ] = Dtype.AUTO,
     work: WorkFolder = None,
     params: ParamsFile = PARAMS,
@@ -116,8 +108,8 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
     [bold]Examples[/]
 
       multicsr judge data/starter/benchmarks/dev.tsv
-      multicsr judge pairs.tsv --method generate --limit 200
-      multicsr judge pairs.tsv --judge llm --judge encoder -o scores.parquet
+      multicsr judge pairs.tsv --judge generate --limit 200
+      multicsr judge pairs.tsv --judge likelihood --judge encoder -o scores.parquet
     """
     writer = {".parquet": _write_parquet, ".json": _write_json}.get(
         output.suffix.lower() if output else ".json"
@@ -135,8 +127,8 @@ def judge(  # noqa: PLR0913, PLR0917  every choice is an option
     folders = Folders(llm=llm, encoder=encoder, nli=nli)
     # All are loaded before the first is asked: a fault in the last must not cost its answers.
     asked: list[Judge] = [
-        load_judge(name, folders, method=method, dtype=dtype, server=_server(params))
-        for name in dict.fromkeys(judges or [Name.LLM])
+        load_judge(name, folders, dtype=dtype, server=_server(params))
+        for name in dict.fromkeys(judges or [Name.LIKELIHOOD])
     ]
     judgements = {
         one.name: _judged(one, table, pairs, batch=batch, work=work_folder(work)) for one in asked
@@ -211,7 +203,7 @@ def _print(rows: "list[Agreement]") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     shown.add_column("judge")
     for title in ("pairs", "unreadable", "Spearman", "95 %", "at 4.5-5", "at 0-0.5"):
         shown.add_column(title, justify="right", no_wrap=True)

@@ -58,8 +58,8 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def spelled(value: object) -> str:
     """Write a value as params.yaml does.
 
-    >>> spelled(None), spelled(True), spelled(0.5), spelled("few_shot"), spelled(["llm", "nli"])
-    ('null', 'true', '0.5', 'few_shot', '[llm, nli]')
+    >>> spelled(None), spelled(True), spelled(0.5), spelled("few_shot"), spelled(["forward", "nli"])
+    ('null', 'true', '0.5', 'few_shot', '[forward, nli]')
     """
     if isinstance(value, list):
         return f"[{', '.join(map(spelled, value))}]"

@@ -179,8 +179,8 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
     [bold]Examples[/]
 
       multicsr score
-      dvc exp run -S score.method=expectation
-      dvc exp run -S 'score.judges=[llm,encoder]' -S score.combine=all
+      dvc exp run -S 'score.judges=[expectation]'
+      dvc exp run -S 'score.judges=[likelihood,encoder]' -S score.combine=all
     """
     with timed("score", timing) as cost:
         from stages import score as stage
@@ -218,7 +218,7 @@ def curate(
 
     Second half of Stage 2. With a the similarity of sentence and entailment
     and b that of sentence and contradiction, a triplet is kept if and only if
-    a >= alpha, b <= beta and a >= b + gamma.
+    a >= alpha, b <= beta and a >= b + gamma, and where curate.where holds.
 
     [bold]Examples[/]
 
@@ -230,8 +230,10 @@ def curate(
         from stages import curate as stage
         from stages.params_file import load_params
 
+        settings = load_params(params)
         stage.run(
-            load_params(params).curate,
+            settings.curate,
+            judges=settings.score.judges,
             scored=scored,
             curated=curated,
             rejected=rejected,

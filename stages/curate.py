@@ -7,13 +7,14 @@ Arithmetic only, so thresholds can be swept without asking the language model ag
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from stages.curation.choosing import choice_of
 from stages.curation.rules import JUDGED, reasons_of, swapped
 from stages.errors import PipelineError
 from stages.params import CurateParams
@@ -33,10 +34,11 @@ REMEDIES = {
     "instructions to a judge.",
     "copies_premise": "raise generate.temperature or generate.omega.",
     "contradiction_repeats_entailment": "raise generate.temperature or generate.omega.",
-    "score_unreadable": "set another score.method; likelihood always gives a number.",
+    "score_unreadable": "set other score.judges; likelihood always gives a number.",
     "entailment_too_far": "lower curate.alpha in params.yaml to suit these scores.",
     "contradiction_too_near": "raise curate.beta in params.yaml to suit these scores.",
     "gap_too_small": "lower curate.gamma in params.yaml to suit these scores.",
+    "condition_not_met": "loosen curate.where in params.yaml to suit these scores.",
     "outdone": "raise curate.triplets_per_premise.",
 }
 """What to try first when a reason rejects everything."""
@@ -50,6 +52,7 @@ QUANTILES = {"least": 0.0, "10%": 0.1, "half": 0.5, "90%": 0.9, "greatest": 1.0}
 def run(
     params: CurateParams,
     *,
+    judges: Sequence[str],
     scored: Path,
     curated: Path,
     rejected: Path,
@@ -60,14 +63,25 @@ def run(
 
     The table is read twice, some rows at a time: a premise's samples may stand anywhere in it.
 
+    Args:
+        params: The rules.
+        judges: Who gave the scores, in the order of ``score.judges``.
+        scored: SCORED.
+        curated: Becomes CURATED.
+        rejected: Becomes REJECTED.
+        metrics: Becomes the counts.
+        progress: Is told of every row.
+
     Raises:
-        PipelineError: When not one triplet is left to train on; nothing is written then.
+        PipelineError: When not one triplet is left to train on, or ``curate.where`` is no condition
+            on these columns; nothing is written then.
     """
-    rules = params.model_dump(exclude={"swap_reversed"})
+    rules = params.model_dump(exclude={"swap_reversed", "where"})
+    rules["where"], columns = choice_of(params.where, judges)
     rows = count_rows(scored, SCORED)
     with progress("judging triplets", total=2 * rows, unit="rows") as advance:
         parts = partial(_parts, scored, swap=params.swap_reversed, advance=advance)
-        reasons = reasons_of(parts(columns=JUDGED), **rules)
+        reasons = reasons_of(parts(columns=columns), **rules)
         if not reasons.null_count():
             raise _nothing_kept(reasons, parts(columns=JUDGED), scored)
         _split(parts(), reasons, curated=curated, rejected=rejected)

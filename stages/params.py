@@ -14,8 +14,8 @@ Arithmetic = Literal[Dtype, "int8"]
 Endpoint = Literal["chat", "completions"]
 NoisyKind = Literal["opposite", "shuffled", "empty", "literal"]
 EngineKind = Literal["local", "ray"]
-ScoreMethod = Literal["generate", "expectation", "likelihood", "forward"]
-JudgeName = Literal["llm", "encoder", "nli"]
+AskedJudge = Literal["generate", "expectation", "likelihood", "forward", "contrast"]
+JudgeName = Literal[AskedJudge, "encoder", "nli"]
 Objective = Literal["masked", "supervised", "unsupervised"]
 Anchors = Literal["premises", "pairs"]
 Combine = Literal["min", "mean", "all"]
@@ -202,12 +202,10 @@ class ScoreParams(Section):
     """Stage 2, scoring: the judges' similarity of premise and answer, 0 to 5."""
 
     judges: Annotated[tuple[JudgeName, ...], AfterValidator(_each_once)] = Field(min_length=1)
-    """Who judges: the language model, the guide's cosine, the classifier `models.nli`."""
+    """Who judges: the language model, asked in one way or several, the guide's cosine
+    (`encoder`), the classifier `models.nli`."""
     combine: Combine
     """Of several judges: the least or mean score; `all` takes the least a and the greatest b."""
-    method: ScoreMethod
-    """How `llm` judges: it writes a number, weighs digits, or by mutual information; `forward`
-    asks only how much of the answer the premise tells, in two thirds of the time."""
     batch_triplets: int = Field(ge=1)
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)
@@ -230,6 +228,9 @@ class CurateParams(Section):
     """Keep at most so many of a premise's samples that pass: those with the widest gap a - b."""
     swap_reversed: bool
     """Swap entailment and contradiction when b > a, as the paper's released code does."""
+    where: str | None = Field(min_length=1)
+    """One more condition, in SQL: on premise, entailment, contradiction, a, b and each judge's own
+    scores, such as `encoder_b <= 4.6` (of the judge encoder); null asks for nothing more."""
 
 
 class ValidateParams(Section):

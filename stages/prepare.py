@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stages.corpora.benchmarks import read_benchmarks, write_benchmarks
-from stages.corpora.choosing import Condition
 from stages.corpora.cleaning import Cleaner, Counts
 from stages.corpora.labelled import read_labelled
 from stages.corpora.reading import rows_at_most, sentence_batches
@@ -26,11 +25,14 @@ from stages.evaluation.tasks.loading import load_tasks
 from stages.params import PrepareParams
 from stages.progress import Progress, silent
 from stages.storage.bringing import brought
+from stages.tables.conditions import Condition
 from stages.tables.json_files import write_json
 from stages.tables.schemas import SENTENCES
 from stages.tables.writing import write_table, writing_table
 
 log = logging.getLogger(__name__)
+
+CONDITION = "source IN ('news', 'wiki') or length(sentence) > 40"
 
 
 def run(
@@ -57,7 +59,9 @@ def run(
     Raises:
         PipelineError: When an input is missing, unreadable or malformed, or no sentence is usable.
     """
-    where = None if params.where is None else Condition(params.where)
+    where = None
+    if params.where is not None:
+        where = Condition(params.where, setting="prepare.where", example=CONDITION)
     with brought(params.benchmarks) as folder:
         pairs = read_benchmarks(folder)
         load_tasks(folder, tasks)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -33,7 +34,7 @@ from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
 from stages.language_models.servers.account import accounted, asked_from_here, usage_figures
 from stages.language_models.servers.settings import Server
-from stages.params import ScoreParams, ServerParams
+from stages.params import AskedJudge, ScoreParams, ServerParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
 from stages.tables.rows import rows_of
@@ -42,11 +43,16 @@ from stages.tables.writing import write_parts
 
 log = logging.getLogger(__name__)
 
+ASKED = get_args(AskedJudge)
+"""Judges that ask the language model."""
 CODE = {
-    "llm": (
-        "stages.judges.by_language_model",
-        "stages.language_models.judging",
-        *LANGUAGE_MODEL_CODE,
+    **dict.fromkeys(
+        ASKED,
+        (
+            "stages.judges.by_language_model",
+            "stages.language_models.judging",
+            *LANGUAGE_MODEL_CODE,
+        ),
     ),
     "encoder": (
         "stages.encoders.embedding",
@@ -63,6 +69,7 @@ COMMON_CODE = (
     "stages.equations.similarity_scores",
     "stages.score",
 )
+EACH = pl.List(pl.Float64)
 UNSCORED = Judgement(score=None, answer="")
 
 
@@ -96,7 +103,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     with ExitStack() as until_written:
         table = until_written.enter_context(rows_of(triplets, TRIPLETS))
         for name in params.judges:
-            scorer = Scorer(name, folders, params.method, params.dtype, served, engine.hardware)
+            scorer = Scorer(name, folders, params.dtype, served, engine.hardware)
             judge = scorer.judge
             plan = _plan(
                 judge,
@@ -146,7 +153,6 @@ class Scorer:
 
     name: str
     folders: Folders
-    method: str
     dtype: str
     server: Server
     hardware: Hardware
@@ -157,7 +163,6 @@ class Scorer:
         return load_judge(
             self.name,
             self.folders,
-            method=self.method,
             dtype=self.dtype,
             server=self.server,
             hardware=self.hardware,
@@ -207,7 +212,7 @@ def _plan(
 def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
     """Return the settings that shape what this judge alone says."""
     others = {"judges", "combine", "batch_triplets"}
-    mine = others if judge.name == "llm" else others | {"method", "dtype"}
+    mine = others if judge.name in ASKED else others | {"dtype"}
     return params.by_key("score", without=mine)
 
 
@@ -223,6 +228,8 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
         pl.Series("contradiction_score", [b.score for _, b in both], dtype=pl.Float64),
         pl.Series("entailment_answer", [a.answer for a, _ in both], dtype=pl.String),
         pl.Series("contradiction_answer", [b.answer for _, b in both], dtype=pl.String),
+        pl.Series("entailment_scores", [[a.score] for a, _ in both], dtype=EACH),
+        pl.Series("contradiction_scores", [[b.score] for _, b in both], dtype=EACH),
     )
 
 

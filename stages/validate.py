@@ -51,7 +51,7 @@ def run(
     Raises:
         QualityError: When a critical expectation failed.
     """
-    thresholds = curation.model_dump(exclude={"swap_reversed"})
+    thresholds = curation.model_dump(exclude={"swap_reversed", "where"})
     limits = Limits(**thresholds, **params.model_dump(exclude={"sample_rows"}))
     (_, kept), (_, dropped) = any_schema(curated), any_schema(rejected)
     look = _look_at_a_sample if max(kept, dropped) > params.sample_rows else _look_at_all

@@ -88,6 +88,8 @@ def _scored(numbers: np.ndarray, draws: np.random.Generator, *, samples: int) ->
         "contradiction_score": b,
         "entailment_answer": a.round(4).cast(pl.String),
         "contradiction_answer": b.round(4).cast(pl.String),
+        "entailment_scores": a.reshape((-1, 1)).arr.to_list(),
+        "contradiction_scores": b.reshape((-1, 1)).arr.to_list(),
     }
     return pl.DataFrame(columns).cast(pl.Schema(SCORED)).select(SCORED.keys())
 

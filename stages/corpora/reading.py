@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from stages.corpora.choosing import Condition
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
 from stages.errors import PipelineError, first_line
+from stages.tables.conditions import Condition
 from stages.tables.reading import BATCH_ROWS, parquet_batches
 
 NAMES_SHOWN = 12

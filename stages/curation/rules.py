@@ -1,6 +1,6 @@
 """Stage 2 of MultiCSR (section 3.2): which scored triplets are good enough to train on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -9,8 +9,9 @@ from stages.curation.steering import TEXTS
 
 TOLERANCE = 1e-9
 """Scores such as 3.3 and 2.3 are not a full 1.0 apart in binary; all rules allow for that."""
+Where = Callable[[pl.DataFrame], pl.Series]
 GAP = pl.col("entailment_score") - pl.col("contradiction_score")
-SWAPPED = ("", "_instruction", "_finished", "_score", "_answer")
+SWAPPED = ("", "_instruction", "_finished", "_score", "_answer", "_scores")
 REASONS = (
     "empty",
     "unfinished",
@@ -22,10 +23,11 @@ REASONS = (
     "entailment_too_far",
     "contradiction_too_near",
     "gap_too_small",
+    "condition_not_met",
     "outdone",
 )
 """Every reason a triplet may be rejected for; the first that holds is given."""
-
+UNMET = pl.lit("condition_not_met", dtype=pl.Enum(REASONS))
 
 JUDGED = (
     "id",
@@ -44,6 +46,7 @@ def judged(
     gamma: float,
     triplets_per_premise: int,
     swap_reversed: bool,
+    where: Where | None = None,
 ) -> pl.DataFrame:
     """Add ``reason`` to every triplet: why it is rejected, null where it is kept.
 
@@ -59,6 +62,7 @@ def judged(
         triplets_per_premise: Most samples kept of a premise, by ``id``; the widest gaps ``a - b``
             come first, on a tie the earlier sample. The others are ``outdone``.
         swap_reversed: Where b > a, exchange entailment and contradiction first; not on a tie.
+        where: Says which rows meet one more condition, which a kept triplet has to.
 
     Returns:
         As many rows in the same order.
@@ -70,6 +74,7 @@ def judged(
         beta=beta,
         gamma=gamma,
         triplets_per_premise=triplets_per_premise,
+        where=where,
     )
     return table.with_columns(reason=reasons.cast(pl.String))
 
@@ -81,16 +86,18 @@ def reasons_of(
     beta: float,
     gamma: float,
     triplets_per_premise: int,
+    where: Where | None = None,
 ) -> pl.Series:
     """Return what :func:`judged` says of a table that comes in parts, a byte a row.
 
     Args:
-        parts: Rows of SCORED in order, of which JUDGED is enough, already swapped where they are to
-            be.
+        parts: Rows of SCORED in order, of which JUDGED and what ``where`` looks at is enough,
+            already swapped where they are to be.
         alpha: As there, like the rest.
         beta: As there.
         gamma: As there.
         triplets_per_premise: As there.
+        where: As there.
 
     Returns:
         ``reason``, an Enum, for all rows.
@@ -99,7 +106,9 @@ def reasons_of(
     found = [pl.Series("reason", [], pl.Enum(REASONS))]
     passed = []
     for part in parts:
-        columns = part.lazy().select("id", "sample", gap=GAP, reason=reason)
+        met = where(part) if where else pl.lit(value=True)
+        first = pl.coalesce(reason, pl.when(~met).then(UNMET))
+        columns = part.lazy().select("id", "sample", gap=GAP, reason=first)
         rows = columns.collect().with_row_index("row", offset=sum(map(len, found)))
         found.append(rows["reason"])
         passed.append(rows.filter(pl.col("reason").is_null()).drop("reason"))

@@ -82,7 +82,7 @@ class Plan:
 
     def folder(self, work: Path, rows: Rows) -> Path:
         """Return where the finished shards of ``rows`` are, below ``work``."""
-        columns = {name: str(dtype()) for name, dtype in self.schema.items()}
+        columns = {name: str(dtype) for name, dtype in pl.Schema(self.schema).items()}
         cut = {"shard_rows": self.shard_rows, "columns": columns, "format": FORMAT}
         return work / self.stage / fingerprint({**self.facts, **cut}, rows)
 

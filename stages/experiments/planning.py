@@ -137,8 +137,8 @@ def _like(usual: Value, value: Value) -> Value:
 def told(value: Value) -> str:
     """Write a value as params.yaml does.
 
-    >>> told(None), told(True), told(0.5), told(["llm", "nli"])
-    ('null', 'true', '0.5', '[llm, nli]')
+    >>> told(None), told(True), told(0.5), told(["likelihood", "nli"])
+    ('null', 'true', '0.5', '[likelihood, nli]')
     """
     if isinstance(value, list):
         return f"[{', '.join(map(told, value))}]"

@@ -1,11 +1,13 @@
-"""The judge ``llm``: a language model, asked in one of four ways."""
+"""The judges that ask the language model, each in a way of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.judges.protocol import Calibration, Judge, Judgement, Pair
 from stages.language_models.judging import (
+    OPPOSITE,
     PARAPHRASED,
+    SAME,
     TOLD_ALL,
     TOLD_NOTHING,
     UNRELATED,
@@ -15,8 +17,7 @@ from stages.language_models.prompts import load_prompts
 from stages.language_models.protocol import LanguageModel
 
 PROMPTS = "few_shot"
-"""Prompt set whose first entailment instruction is the paraphrase prompt of ``likelihood`` and
-``forward``."""
+"""Prompt set whose first instructions ask for a paraphrase and for the opposite."""
 CALIBRATIONS = {
     "generate": Calibration("the number that the model writes", "as it is"),
     "expectation": Calibration("the digits 0 to 5 weighted by their probability", "as it is"),
@@ -32,35 +33,37 @@ CALIBRATIONS = {
         TOLD_NOTHING,
         TOLD_ALL,
     ),
+    "contrast": Calibration(
+        "nats by which the first sentence makes the second likelier as its paraphrase than as its "
+        "opposite",
+        "logistic",
+        OPPOSITE,
+        SAME,
+    ),
 }
+"""The judges by name, and how what each measures becomes a score."""
 
 
 @dataclass(frozen=True)
 class LanguageModelJudge:
-    """Asks ``model`` by ``method``, a key of ``CALIBRATIONS``."""
+    """Asks ``model`` in the way that ``name`` says, a key of ``CALIBRATIONS``."""
 
     model: LanguageModel
-    method: str
-    name: str = "llm"
+    name: str
 
     @property
     def calibration(self) -> Calibration:
-        """How the method's measure becomes a score."""
-        return CALIBRATIONS[self.method]
+        """How its measure becomes a score."""
+        return CALIBRATIONS[self.name]
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Model, method and prompts."""
-        return {
-            "model": self.model.identity,
-            "method": self.method,
-            "prompts": load_prompts(PROMPTS).digest,
-        }
+        """Model and prompts."""
+        return {"model": self.model.identity, "prompts": load_prompts(PROMPTS).digest}
 
     def judge(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """Return what the model makes of ``pairs``; no score where its answer is no number."""
-        instruction = load_prompts(PROMPTS).entailment[0]
-        return judge(self.model, pairs, method=self.method, instruction=instruction)
+        return judge(self.model, pairs, method=self.name, prompts=load_prompts(PROMPTS))
 
 
 def language_model_of(judge: Judge) -> LanguageModel | None:

@@ -27,7 +27,7 @@ def combined(opinions: Mapping[str, pl.DataFrame], combine: str) -> pl.DataFrame
 
     Returns:
         The triplets with both combined scores, empty where any judge's is; the answers become what
-        every judge said, such as ``llm 3.21 (0.301522), encoder 4.80 (0.960000)``: name, score
+        every judge said, such as ``forward 3.21 (0.642015), encoder 4.80 (0.960000)``: name, score
         and in brackets what the score was read from. With one judge, its table as it is.
     """
     tables = list(opinions.values())
@@ -36,7 +36,11 @@ def combined(opinions: Mapping[str, pl.DataFrame], combine: str) -> pl.DataFrame
     columns = [
         column
         for side, how in zip(SIDES, READINGS[combine], strict=True)
-        for column in (_scores(side, tables, how), _answers(side, opinions))
+        for column in (
+            _scores(side, tables, how),
+            _answers(side, opinions),
+            _each(side, tables),
+        )
     ]
     return tables[0].with_columns(columns)
 
@@ -45,6 +49,12 @@ def _scores(side: str, tables: list[pl.DataFrame], how: str) -> pl.Series:
     name = f"{side}_score"
     rows = [table[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for table in tables]
     return pl.Series(name, combined_scores(np.stack(rows), how)).fill_nan(None)
+
+
+def _each(side: str, tables: list[pl.DataFrame]) -> pl.Series:
+    name = f"{side}_scores"
+    columns = {str(place): table[name] for place, table in enumerate(tables)}
+    return pl.DataFrame(columns).select(pl.concat_list(list(columns)).alias(name)).to_series()
 
 
 def _answers(side: str, opinions: Mapping[str, pl.DataFrame]) -> pl.Series:

@@ -22,16 +22,15 @@ class Folders:
     nli: Path
 
     def of(self, name: str) -> Path:
-        """Return the folder of the judge `llm`, `encoder` or `nli`."""
-        folder: Path = getattr(self, name)
-        return folder
+        """Return the folder of the judge ``name``."""
+        own = {"encoder": self.encoder, "nli": self.nli}
+        return own.get(name, self.llm)
 
 
 def load_judge(
     name: str,
     folders: Folders,
     *,
-    method: str,
     dtype: str,
     server: Server | None = None,
     hardware: Hardware | None = None,
@@ -41,11 +40,10 @@ def load_judge(
     The weights of a language model are loaded when it is first asked.
 
     Args:
-        name: ``llm``, ``encoder`` or ``nli``.
+        name: ``encoder``, ``nli`` or one of those that ask the language model:
+            ``generate``, ``expectation``, ``likelihood``, ``forward``, ``contrast``.
         folders: Where their models are.
         hardware: What a language model will compute on; None is this machine.
-        method: How the language model is asked: ``generate``, ``expectation``, ``likelihood`` or
-            ``forward``.
         dtype: Arithmetic of the language model.
         server: Where and how a language model behind a server is asked.
 
@@ -53,13 +51,13 @@ def load_judge(
         PipelineError: When its model is not there or is of the wrong kind.
     """
     match name:
-        case "llm":
+        case "generate" | "expectation" | "likelihood" | "forward" | "contrast":
             from stages.judges.by_language_model import LanguageModelJudge
             from stages.language_models.loading import language_model_at
 
             where = hardware or hardware_here()
             model = language_model_at(folders.llm, where, dtype=dtype, server=server)
-            return LanguageModelJudge(model, method)
+            return LanguageModelJudge(model, name)
         case "encoder":
             from stages.encoders.loading import load_encoder
             from stages.judges.by_cosine import CosineJudge

@@ -26,7 +26,7 @@ class Judge(Protocol):
 
     @property
     def name(self) -> str:
-        """`llm`, `encoder` or `nli`."""
+        """As in `score.judges`."""
 
     @property
     def calibration(self) -> Calibration:

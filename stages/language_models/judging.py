@@ -13,7 +13,7 @@ from stages.equations.similarity_scores import (
     relative_information,
     scaled_score,
 )
-from stages.language_models.prompts import Instruction
+from stages.language_models.prompts import Instruction, PromptSet
 from stages.language_models.protocol import Decoding, LanguageModel, Prompt, Request
 
 # The released code's question, with the digits' scale; examples help models that were never
@@ -37,6 +37,9 @@ TOLD_NOTHING, TOLD_ALL = 0.0, 1.0
 is on a scale already and needs no data. Of the same pairs its medians are -0.153 at random and, in
 one direction and the other, 0.541 and 0.626 for paraphrases."""
 
+OPPOSITE, SAME = -5.0, 5.0
+"""Nats of ``contrast`` that score 0.25 and 4.75: e^5, 148 times likelier one way or the other."""
+
 Pair = tuple[str, str]
 
 
@@ -51,28 +54,32 @@ class Judgement:
 
 
 def judge(
-    model: LanguageModel, pairs: Sequence[Pair], *, method: str, instruction: Instruction
+    model: LanguageModel, pairs: Sequence[Pair], *, method: str, prompts: PromptSet
 ) -> list[Judgement]:
     """Judge ``pairs`` by ``method``.
 
     Args:
         model: The judge.
         pairs: Pairs of sentences.
-        method: ``generate``, ``expectation``, ``likelihood`` or ``forward``.
-        instruction: Paraphrase prompt that the last two measure under.
+        method: ``generate``, ``expectation``, ``likelihood``, ``forward`` or ``contrast``.
+        prompts: The last three measure under its first entailment instruction, which asks for a
+            paraphrase, and ``contrast`` under its first contradiction instruction, too.
 
     Returns:
         One judgement per pair, in order.
     """
+    same, opposite = prompts.entailment[0], prompts.contradiction[0]
     match method:
         case "generate":
             return by_generation(model, pairs)
         case "expectation":
             return by_expectation(model, pairs)
         case "likelihood":
-            return by_likelihood(model, pairs, instruction=instruction)
+            return by_likelihood(model, pairs, instruction=same)
         case "forward":
-            return by_forward_likelihood(model, pairs, instruction=instruction)
+            return by_forward_likelihood(model, pairs, instruction=same)
+        case "contrast":
+            return by_contrast(model, pairs, instruction=same, opposite=opposite)
     message = f"no scoring method {method!r}"
     raise ValueError(message)
 
@@ -120,6 +127,26 @@ def by_forward_likelihood(
     mutual, h = _informations(model, pairs, instruction)
     shares = relative_information([mutual], [h])
     return _judgements(scaled_score(shares, low=TOLD_NOTHING, high=TOLD_ALL), shares)
+
+
+def by_contrast(
+    model: LanguageModel,
+    pairs: Sequence[Pair],
+    *,
+    instruction: Instruction,
+    opposite: Instruction,
+) -> list[Judgement]:
+    """Measure whether the second sentence sounds like the first's paraphrase or its opposite.
+
+    ``I(x; y)`` under ``instruction`` less ``I(x; y)`` under ``opposite``, in nats: how many times
+    likelier, as a logarithm, the first sentence makes the second as its paraphrase than as its
+    opposite. It is the counterpart of contrastive generation, whose words are drawn by that very
+    difference.
+    """
+    told, _ = _informations(model, pairs, instruction)
+    denied, _ = _informations(model, pairs, opposite)
+    nats = told - denied
+    return _judgements(logistic_score(nats, low=OPPOSITE, high=SAME), nats)
 
 
 def _informations(

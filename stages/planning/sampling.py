@@ -63,6 +63,9 @@ def write_curated(source: Path, path: Path, *, rows: int) -> None:
         pl.lit(0.0).alias("contradiction_score"),
         pl.lit("").alias("entailment_answer"),
         pl.lit("").alias("contradiction_answer"),
+    ).with_columns(
+        pl.concat_list(f"{side}_score").alias(f"{side}_scores")
+        for side in ("entailment", "contradiction")
     )
     write_table(judged.select(CURATED.keys()), path)
 

@@ -41,8 +41,8 @@ def writing_memory(settings: Settings, shape: Shape, texts: Texts, *, number_byt
 
 def judging_memory(settings: Settings, models: Models, texts: Texts, *, number_bytes: int) -> float:
     """Return the bytes of device memory that stage score needs; one judge is there at a time."""
-    shapes = {"llm": models.llm, "encoder": models.guide, "nli": models.nli}
-    judges = [shapes[name] for name in settings["score"]["judges"]]
+    shapes = {"encoder": models.guide, "nli": models.nli}
+    judges = [shapes.get(name, models.llm) for name in settings["score"]["judges"]]
     held = max(_held(shape, number_bytes) for shape in judges if shape is not None)
     rows = 3 * settings["score"]["batch_triplets"]
     cached = cache_bytes(

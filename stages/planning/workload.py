@@ -6,7 +6,7 @@ that serve several branches once, the guide once a sentence.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from stages.equations.compute_costs import cache_bytes, pass_flops, training_flops
@@ -101,21 +101,20 @@ def scoring(
     settings: Settings, models: Models, texts: Texts, *, triplets: float, number_bytes: int
 ) -> Work:
     """Return the work of stage score, all judges together."""
-    judges, whole = settings["score"]["judges"], triplets
-    triplets = whole * texts.judged
-    sentences = texts.sentence + 2 * texts.written
-    work = Work(items=triplets)
-    if "llm" in judges:
-        work = _judged_by_llm(settings, models.llm, texts, triplets, number_bytes)
-    tokens, flops = work.tokens, work.flops
-    if "encoder" in judges:
-        tokens += triplets * sentences
-        flops += triplets * encoded(models.guide, texts)
-    if "nli" in judges and models.nli is not None:
-        pair = texts.sentence + texts.written
-        tokens += triplets * 2 * pair
-        flops += triplets * 2 * _pass(models.nli, pair)
-    return replace(work, items=whole, tokens=tokens, flops=flops)
+    asked = triplets * texts.judged
+    works = [
+        _judged(name, settings, models, texts, triplets=asked, number_bytes=number_bytes)
+        for name in settings["score"]["judges"]
+    ]
+    return Work(
+        items=triplets,
+        tokens=sum(work.tokens for work in works),
+        flops=sum(work.flops for work in works),
+        step_flops=sum(work.step_flops for work in works),
+        step_bytes=sum(work.step_bytes for work in works),
+        steps=sum(work.steps for work in works),
+        layers=max(work.layers for work in works),
+    )
 
 
 def training(
@@ -168,33 +167,68 @@ def encoded(shape: Shape, texts: Texts, *, objective: str = "masked") -> float:
     return _pass(shape, texts.sentence) + 2 * _pass(shape, texts.written)
 
 
-def _judged_by_llm(
-    settings: Settings, shape: Shape, texts: Texts, triplets: float, number_bytes: int
+def _judged(
+    name: str,
+    settings: Settings,
+    models: Models,
+    texts: Texts,
+    *,
+    triplets: float,
+    number_bytes: int,
 ) -> Work:
-    method = settings["score"]["method"]
-    if method == "likelihood":
-        return _by_likelihood(shape, texts, triplets)
-    if method == "forward":
-        return _by_forward_likelihood(shape, texts, triplets)
-    own = texts.asked_around + texts.premise + texts.answer
+    """Return the work of one judge."""
+    match name:
+        case "encoder":
+            sentences = texts.sentence + 2 * texts.written
+            flops = triplets * encoded(models.guide, texts)
+            return Work(items=triplets, tokens=triplets * sentences, flops=flops)
+        case "nli":
+            pair = texts.sentence + texts.written
+            flops = triplets * 2 * _pass(models.nli, pair) if models.nli else 0.0
+            return Work(items=triplets, tokens=triplets * 2 * pair, flops=flops)
+        case "likelihood":
+            return _by_likelihood(models.llm, texts, triplets)
+        case "forward" | "contrast":
+            instructions = 2 if name == "contrast" else 1
+            return _by_forward_likelihood(models.llm, texts, instructions * triplets)
+        case "expectation":
+            return _by_digits(models.llm, texts, triplets)
+    rows = settings["score"]["batch_triplets"]
+    return _by_writing(models.llm, texts, triplets, rows=rows, number_bytes=number_bytes)
+
+
+def _by_digits(shape: Shape, texts: Texts, triplets: float) -> Work:
+    """Two prompts a triplet, and every digit behind them."""
+    own = _question(texts)
     tokens, flops = _read(shape, 2 * triplets, own=own, prefix=texts.asked_before)
-    context = texts.asked_before + own
-    if method == "expectation":
-        continued = 2 * triplets * DIGITS * 2
-        more = continued * _token_flops(shape, context)
-        return Work(items=triplets, tokens=tokens + continued, flops=flops + more)
+    continued = 2 * triplets * DIGITS * 2
+    flops += continued * _token_flops(shape, texts.asked_before + own)
+    return Work(items=triplets, tokens=tokens + continued, flops=flops)
+
+
+def _by_writing(
+    shape: Shape, texts: Texts, triplets: float, *, rows: int, number_bytes: int
+) -> Work:
+    """Two prompts a triplet, and a number written behind them, ``rows`` triplets at once."""
+    own = _question(texts)
+    tokens, flops = _read(shape, 2 * triplets, own=own, prefix=texts.asked_before)
     written = 2 * triplets * NUMBER_TOKENS
-    steps = math.ceil(triplets / settings["score"]["batch_triplets"]) * NUMBER_TOKENS
+    steps = math.ceil(triplets / rows) * NUMBER_TOKENS
     weights = (shape.stack if shape.kind == "decoder" else shape.decoder) + shape.head
     return Work(
         items=triplets,
         tokens=tokens + written,
         flops=flops,
-        step_flops=written * _token_flops(shape, context),
+        step_flops=written * _token_flops(shape, texts.asked_before + own),
         step_bytes=steps * weights * number_bytes,
         steps=steps,
         layers=shape.layers,
     )
+
+
+def _question(texts: Texts) -> float:
+    """Return the tokens of the question for a number that are not those of all pairs."""
+    return texts.asked_around + texts.premise + texts.answer
 
 
 def _by_likelihood(shape: Shape, texts: Texts, triplets: float) -> Work:

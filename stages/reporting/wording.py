@@ -25,6 +25,7 @@ REASONS = {
     "entailment_too_far": "the entailment is too far from the premise (a < alpha)",
     "contradiction_too_near": "the contradiction is too near to the premise (b > beta)",
     "gap_too_small": "the two scores are too close (a < b + gamma)",
+    "condition_not_met": "the condition curate.where does not hold",
     "outdone": "another triplet of the same premise is better",
 }
 

@@ -277,8 +277,8 @@ def check_columns(path: Path, found: pl.Schema, wanted: Schema) -> None:
         PipelineError: When it has not.
     """
     faults = [
-        f"{name} is {found[name]}, not {dtype()}" if name in found else f"{name} is missing"
-        for name, dtype in wanted.items()
+        f"{name} is {found[name]}, not {dtype}" if name in found else f"{name} is missing"
+        for name, dtype in pl.Schema(wanted).items()
         if found.get(name) != dtype
     ]
     if faults:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-Schema = Mapping[str, type[pl.DataType]]
+Schema = Mapping[str, type[pl.DataType] | pl.DataType]
 
 SENTENCES: Schema = {"id": pl.String, "sentence": pl.String, "line": pl.Int64}
 PAIRS: Schema = {
@@ -33,6 +33,8 @@ SCORED: Schema = {
     "contradiction_score": pl.Float64,
     "entailment_answer": pl.String,
     "contradiction_answer": pl.String,
+    "entailment_scores": pl.List(pl.Float64),
+    "contradiction_scores": pl.List(pl.Float64),
 }
 LABELLED: Schema = {
     "id": pl.String,

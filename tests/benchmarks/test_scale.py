@@ -45,6 +45,7 @@ from stages.params_file import load_params
 data = Path(sys.argv[1]) / "data"
 curate.run(
     load_params(Path("profiles/starter.yaml")).curate,
+    judges=["likelihood"],
     scored=data / "scored.parquet",
     curated=data / "curated.parquet",
     rejected=data / "rejected.parquet",
@@ -110,7 +111,7 @@ from stages.params_file import load_params
 folder = Path(sys.argv[1])
 params = load_params(Path("profiles/starter.yaml"))
 score.run(
-    params.score.model_copy(update={"judges": ("llm",), "batch_triplets": 128}),
+    params.score.model_copy(update={"judges": ("likelihood",), "batch_triplets": 128}),
     server=params.server,
     triplets=folder / "triplets.parquet",
     llm=folder / "llm",

@@ -42,4 +42,6 @@ def triplet(
         "contradiction_score": b,
         "entailment_answer": "",
         "contradiction_answer": "",
+        "entailment_scores": [a],
+        "contradiction_scores": [b],
     }

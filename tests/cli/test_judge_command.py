@@ -43,12 +43,12 @@ def test_the_table_tells_correlation_interval_and_both_ends(run: Run, graded: Pa
     ended = run("judge", "pairs.tsv", "--output", "scores.parquet")
     assert ended.code == 0
     lines = [cells(line) for line in ended.out.splitlines()]
-    head, shown = (line for line in lines if line and line[0] in {"judge", "llm"})
+    head, shown = (line for line in lines if line and line[0] in {"judge", "likelihood"})
     assert head == ["judge", "pairs", "unreadable", "Spearman", "95 %", "at 4.5-5", "at 0-0.5"]
     table = pl.read_parquet("scores.parquet")
-    expected = spearmanr(table["llm_score"], table["score"]).statistic
-    assert shown[:4] == ["llm", "4", "0", f"{expected:.3f}"]
-    scores = table["llm_score"].to_list()
+    expected = spearmanr(table["likelihood_score"], table["score"]).statistic
+    assert shown[:4] == ["likelihood", "4", "0", f"{expected:.3f}"]
+    scores = table["likelihood_score"].to_list()
     assert shown[5:] == [f"{(scores[0] + scores[1]) / 2:.2f}", f"{scores[3]:.2f}"]
 
 
@@ -57,20 +57,23 @@ def test_tsv_and_parquet_hold_the_same_pairs(run: Run, graded: Path) -> None:
 
 
 def test_unreadable_answers_are_counted(run: Run, graded: Path) -> None:
-    ended = run("judge", "pairs.tsv", "--method", "generate")
+    ended = run("judge", "pairs.tsv", "--judge", "generate")
     assert ended.code == 0
-    shown = next(cells(line) for line in ended.out.splitlines() if line.startswith(" llm"))
-    assert shown == ["llm", "4", "4", "-", "-", "-", "-"]
+    shown = next(cells(line) for line in ended.out.splitlines() if line.startswith(" generate"))
+    assert shown == ["generate", "4", "4", "-", "-", "-", "-"]
 
 
 def test_several_judges_are_shown_alone_and_together(run: Run, graded: Path) -> None:
-    ended = run("judge", "pairs.tsv", "--judge", "llm", "--judge", "encoder", "-o", "all.json")
+    both = ("--judge", "likelihood", "--judge", "encoder")
+    ended = run("judge", "pairs.tsv", *both, "-o", "all.json")
     names = [line.split()[0] for line in ended.out.splitlines()[3:] if line.strip()]
-    assert names == ["llm", "encoder", "min", "mean", "max"]
+    assert names == ["likelihood", "encoder", "min", "mean", "max"]
     saved = json.loads(Path("all.json").read_text(encoding="utf-8"))
     assert [figure["judge"] for figure in saved["figures"]] == names
-    assert [record["judge"] for record in saved["judges"]] == ["llm", "encoder"]
-    assert {"score", "llm_score", "encoder_score", "encoder_answer"} <= set(saved["pairs"][0])
+    assert [record["judge"] for record in saved["judges"]] == ["likelihood", "encoder"]
+    assert {"score", "likelihood_score", "encoder_score", "encoder_answer"} <= set(
+        saved["pairs"][0]
+    )
 
 
 def test_the_table_fits_80_columns(run: Run, project: Path, graded: Path) -> None:

@@ -23,7 +23,7 @@ Load = Callable[[Path], object]
 def through_the_judge(name: str) -> Load:
     def load(folder: Path) -> object:
         folders = Folders(llm=folder, encoder=folder, nli=folder)
-        return load_judge(name, folders, method="likelihood", dtype="float32")
+        return load_judge(name, folders, dtype="float32")
 
     return load
 
@@ -36,7 +36,7 @@ WAYS: dict[str, Load] = {
     "base and guide": load_encoder,
     "nli": lambda folder: load_classifier(folder, identity="x"),
     "llm": lambda folder: load_language_model(folder, dtype="float32"),
-    "judge llm": through_the_judge("llm"),
+    "judge likelihood": through_the_judge("likelihood"),
     "judge encoder": through_the_judge("encoder"),
     "judge nli": through_the_judge("nli"),
     "fetch": installed,

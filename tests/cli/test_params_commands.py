@@ -47,6 +47,7 @@ def test_show_can_be_narrowed_to_sections_and_keys(run: Run, project: Path) -> N
         "curate.gamma",
         "curate.triplets_per_premise",
         "curate.swap_reversed",
+        "curate.where",
         "train.tau",
     ]
 
@@ -66,12 +67,13 @@ def test_explain_has_words_for_every_setting(run: Run, project: Path) -> None:
 
 
 def test_explain_tells_range_choices_and_present_value(run: Run, project: Path) -> None:
-    keys = ("train.tau", "curate.alpha", "score.method", "score.judges", "prepare.limit")
+    keys = ("train.tau", "curate.alpha", "train.objective", "score.judges", "prepare.limit")
     shown = run("params", "explain", *keys)
     assert re.search(r"(?m)^train.tau = [0-9.]+\n    number, above 0", shown.out)
     assert "number, at least 0, at most 5" in shown.out
-    assert "one of generate, expectation, likelihood, forward" in shown.out
-    assert "score.judges = [llm]\n    a list, each once: llm, encoder, nli" in shown.out
+    assert "one of masked, supervised, unsupervised" in shown.out
+    assert "score.judges = [likelihood]\n    a list, each once: generate, " in shown.out
+    assert re.search(r"contrast,\s+encoder, nli\s", shown.out)
     assert "whole number or null, at least 1" in shown.out
 
 

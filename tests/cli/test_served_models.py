@@ -110,10 +110,10 @@ def test_judging_the_same_pairs_again_asks_nothing(
         exchange.send(bad.completion(" 4.5" if "Rain falls" in prompt else " 0.5"))
 
     server.usual = number
-    first = run("judge", "pairs.parquet", "--method", "generate")
+    first = run("judge", "pairs.parquet", "--judge", "generate")
     assert first.code == 0
     assert len(server.bodies) == 2
-    again = run("judge", "pairs.parquet", "--method", "generate", "--batch", "1")
+    again = run("judge", "pairs.parquet", "--judge", "generate", "--batch", "1")
     assert again.out == first.out
     assert len(server.bodies) == 2
 

@@ -33,7 +33,11 @@ GENERATE = SMOKE.generate.model_copy(
     update={"max_new_tokens": 6, "batch_premises": 2, "shard_premises": ROWS_A_SHARD}
 )
 SCORE = SMOKE.score.model_copy(
-    update={"judges": ("llm", "encoder"), "batch_triplets": 2, "shard_triplets": ROWS_A_SHARD}
+    update={
+        "judges": ("likelihood", "encoder"),
+        "batch_triplets": 2,
+        "shard_triplets": ROWS_A_SHARD,
+    }
 )
 
 

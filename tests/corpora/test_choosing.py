@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.corpora.choosing import Condition
 from stages.corpora.reading import sentence_batches
 from stages.errors import PipelineError
+from stages.tables.conditions import Condition
 from tests.corpora.table_files import write_as
 
 ROWS = pl.DataFrame(
@@ -21,8 +21,12 @@ ROWS = pl.DataFrame(
 )
 
 
+def asked(condition: str) -> Condition:
+    return Condition(condition, setting="prepare.where", example="year > 2000")
+
+
 def chosen(path: Path, condition: str, *, column: str | None = "text") -> list[str]:
-    parts = sentence_batches(path, column=column, where=Condition(condition))
+    parts = sentence_batches(path, column=column, where=asked(condition))
     return pl.concat(list(parts)).filter("chosen")["sentence"].to_list()
 
 
@@ -72,7 +76,7 @@ def test_the_lines_of_a_text_file_are_the_column_sentence(tmp_path: Path) -> Non
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), max_size=20))
 def test_each_row_is_judged_by_itself(numbers: list[int | None]) -> None:
     rows = pl.DataFrame({"n": pl.Series(numbers, dtype=pl.Int64)})
-    found = Condition("n * n > 4 OR n = 1").holds(rows).to_list()
+    found = asked("n * n > 4 OR n = 1").holds(rows).to_list()
     assert found == [n is not None and (n * n > 4 or n == 1) for n in numbers]
 
 

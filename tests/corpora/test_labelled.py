@@ -39,7 +39,7 @@ def write(path: Path) -> Path:
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
 def test_each_format_gives_the_same_triplets_and_counts(ending: str, tmp_path: Path) -> None:
     found = read_labelled(write(tmp_path / f"people.{ending}"), max_characters=20)
-    assert dict(found.triplets.schema) == {name: dtype() for name, dtype in LABELLED.items()}
+    assert found.triplets.schema == pl.Schema(LABELLED)
     assert found.triplets.select(NAMES).rows() == [ROWS[1], ROWS[4]]
     assert found.counts() == {"read": 5, "empty": 1, "overlong": 1, "duplicates": 1, "kept": 2}
 
@@ -49,7 +49,7 @@ def test_a_file_without_rows_is_no_labelled_triplets(tmp_path: Path) -> None:
     path.write_text("\t".join(NAMES) + "\n")
     found = read_labelled(path, max_characters=20)
     assert found.triplets.is_empty()
-    assert dict(found.triplets.schema) == {name: dtype() for name, dtype in LABELLED.items()}
+    assert found.triplets.schema == pl.Schema(LABELLED)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

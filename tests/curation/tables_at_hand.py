@@ -27,7 +27,9 @@ def row(number: int = 0, **changes: Any) -> dict[str, Any]:
         "entailment_answer": "0.5",
         "contradiction_answer": "0.2",
     }
-    return good | changes
+    scored = good | changes
+    each = {f"{side}_scores": [scored[f"{side}_score"]] for side in ("entailment", "contradiction")}
+    return each | scored
 
 
 def curated(count: int = 10, **changes: Any) -> pl.DataFrame:

@@ -38,6 +38,7 @@ def table() -> pl.DataFrame:
         **{f"{name}_finished": list(dice.random(ROWS) < 0.8) for name in WRITTEN},
         **scores,
         **{f"{name}_answer": [""] * ROWS for name in WRITTEN},
+        **{f"{name}_scores": [[score] for score in scores[f"{name}_score"]] for name in WRITTEN},
     }
     return pl.DataFrame(columns, schema=SCORED)
 

@@ -7,24 +7,29 @@ from numpy.typing import NDArray
 
 from stages.equations.similarity_scores import logistic_score, scaled_score
 from stages.judges.by_language_model import CALIBRATIONS, LanguageModelJudge
+from stages.language_models.prompts import load_prompts
 from stages.language_models.scripted import ScriptedLanguageModel
-from stages.params import ScoreMethod
+from stages.params import AskedJudge
 
 PAIRS = [("The cat sleeps.", "The cat rests."), ("The cat sleeps.", "Taxes rise every year.")]
 
 
-def test_every_method_has_a_calibration() -> None:
-    assert tuple(CALIBRATIONS) == get_args(ScoreMethod)
+def test_every_way_to_ask_has_a_calibration() -> None:
+    assert tuple(CALIBRATIONS) == get_args(AskedJudge)
 
 
 @pytest.mark.parametrize(
-    ("method", "form", "scale"),
-    [("likelihood", "logistic", logistic_score), ("forward", "linear", scaled_score)],
+    ("name", "form", "scale"),
+    [
+        ("likelihood", "logistic", logistic_score),
+        ("forward", "linear", scaled_score),
+        ("contrast", "logistic", logistic_score),
+    ],
 )
 def test_the_calibration_told_is_the_one_applied(
-    method: str, form: str, scale: Callable[..., NDArray[np.float64]]
+    name: str, form: str, scale: Callable[..., NDArray[np.float64]]
 ) -> None:
-    judge = LanguageModelJudge(ScriptedLanguageModel(), method)
+    judge = LanguageModelJudge(ScriptedLanguageModel(), name)
     told = judge.calibration
     assert told.form == form
     assert told.low is not None
@@ -36,6 +41,5 @@ def test_the_calibration_told_is_the_one_applied(
 
 
 def test_what_shapes_the_scores_is_told() -> None:
-    facts = [dict(LanguageModelJudge(ScriptedLanguageModel(), m).facts) for m in CALIBRATIONS]
-    assert len({str(fact) for fact in facts}) == len(CALIBRATIONS)
-    assert all(fact["model"] == "scripted 1" for fact in facts)
+    facts = LanguageModelJudge(ScriptedLanguageModel(), "likelihood").facts
+    assert facts == {"model": "scripted 1", "prompts": load_prompts("few_shot").digest}

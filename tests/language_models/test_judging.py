@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from stages.language_models.judging import (
+    by_contrast,
     by_expectation,
     by_forward_likelihood,
     by_generation,
@@ -16,7 +17,8 @@ from stages.language_models.scripted import ScriptedLanguageModel
 SAME = ("The cat sleeps on the mat.", "The cat sleeps on the mat.")
 NEAR = ("The cat sleeps on the mat.", "The cat sleeps on a rug.")
 FAR = ("The cat sleeps on the mat.", "Taxes rise every year.")
-INSTRUCTION = load_prompts("few_shot").entailment[0]
+PROMPTS = load_prompts("few_shot")
+INSTRUCTION, OPPOSITE = PROMPTS.entailment[0], PROMPTS.contradiction[0]
 
 
 class Recorded:
@@ -106,9 +108,33 @@ def test_what_says_less_is_told_in_one_direction_only() -> None:
     assert float(there.answer) > float(both.answer) > float(back.answer)
 
 
-@pytest.mark.parametrize("method", ["generate", "expectation", "likelihood", "forward"])
+def test_contrast_is_the_gain_as_a_paraphrase_less_the_gain_as_the_opposite() -> None:
+    class Known(Recorded):
+        """Nats by what is asked for and whether there is a premise."""
+
+        def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float]:
+            return [self._nats(prompt) for prompt, _ in pairs]
+
+        def _nats(self, prompt: Prompt) -> float:
+            given = "cat" in prompt.suffix
+            if prompt.prefix == OPPOSITE.opening.prefix:
+                return -22.0 if given else -30.0
+            return -10.0 if given else -40.0
+
+    (judged,) = by_contrast(Known([]), [NEAR], instruction=INSTRUCTION, opposite=OPPOSITE)
+    assert judged.answer == f"{(40 - 10) - (30 - 22):.6f}"
+    assert judged.score == pytest.approx(5, abs=1e-4)
+
+
+def test_without_a_contrast_between_the_instructions_the_score_is_in_the_middle() -> None:
+    model = ScriptedLanguageModel()  # which heeds no instruction
+    (judged,) = by_contrast(model, [NEAR], instruction=INSTRUCTION, opposite=OPPOSITE)
+    assert judged.score == 2.5
+
+
+@pytest.mark.parametrize("method", ["generate", "expectation", "likelihood", "forward", "contrast"])
 def test_no_pairs_are_no_judgements(method: str) -> None:
-    assert judge(ScriptedLanguageModel(), [], method=method, instruction=INSTRUCTION) == []
+    assert judge(ScriptedLanguageModel(), [], method=method, prompts=PROMPTS) == []
 
 
 def test_a_sentence_that_asks_for_a_score_is_only_quoted() -> None:

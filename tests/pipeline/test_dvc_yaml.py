@@ -19,7 +19,11 @@ SECTIONS = {
     "validate": ("validate", "curate"),
 }
 # Settings of other sections that a stage reads as well.
-FURTHER_KEYS = {"prepare": {"evaluate.tasks"}, "evaluate": {"prepare.benchmarks"}}
+FURTHER_KEYS = {
+    "prepare": {"evaluate.tasks"},
+    "curate": {"score.judges"},
+    "evaluate": {"prepare.benchmarks"},
+}
 # What only says how things are told and checked does not make results stale.
 WITHOUT_DEPS = {
     "stages/documents.py",

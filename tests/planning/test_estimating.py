@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from stages.errors import PipelineError
 from stages.language_models.prompts import load_prompts
+from stages.params import AskedJudge
 from stages.params_file import load_params
 from stages.planning.estimating import Plan, Scenario, make_plan
 from stages.planning.models import find_model
@@ -77,16 +78,17 @@ def test_every_judge_costs_something() -> None:
         settings = changed(score__judges=judges)
         return scoring(settings, MODELS, texts(), triplets=100, number_bytes=4).all_flops
 
-    assert judged("llm", "encoder") == pytest.approx(judged("llm") + judged("encoder"))
-    assert judged("llm") > judged("encoder") > 0
+    alone = {name: judged(name) for name in get_args(AskedJudge)}
+    assert judged(*alone, "encoder") == pytest.approx(sum(alone.values()) + judged("encoder"))
+    assert min(alone.values()) > judged("encoder") > 0
 
 
 @pytest.mark.parametrize("model", ["smollm2-135m", "flan-t5-xl"])
 def test_one_direction_of_the_likelihood_costs_less_than_both_and_more_than_a_third(
     model: str,
 ) -> None:
-    def judged(method: str) -> float:
-        settings = changed(score__method=method)
+    def judged(name: str) -> float:
+        settings = changed(score__judges=(name,))
         models = replace(MODELS, llm=find_model(model).shape)
         return scoring(settings, models, texts(), triplets=100, number_bytes=4).all_flops
 

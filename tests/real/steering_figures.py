@@ -35,10 +35,10 @@ def scores(
     model: LanguageModel, pairs: Sequence[Pair], method: str
 ) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """Return the score of each pair, NaN where the answer cannot be read."""
-    instruction = load_prompts("few_shot").entailment[0]
+    prompts = load_prompts("few_shot")
     found: list[float] = []
     for start in range(0, len(pairs), BATCH):
-        judged = judge(model, pairs[start : start + BATCH], method=method, instruction=instruction)
+        judged = judge(model, pairs[start : start + BATCH], method=method, prompts=prompts)
         found += [np.nan if one.score is None else one.score for one in judged]
     return np.array(found)
 

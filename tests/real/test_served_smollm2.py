@@ -86,7 +86,7 @@ def test_a_served_model_writes_and_judges(
         **files,
     )
     score.run(
-        params.score.model_copy(update={"method": "generate"}),
+        params.score.model_copy(update={"judges": ("generate",)}),
         triplets=tmp_path / "triplets.parquet",
         scored=tmp_path / "scored.parquet",
         guide=real_models["guide"],

@@ -131,7 +131,7 @@ def test_the_likelihood_judges_agree_with_graded_pairs(
     model: CausalLanguageModel, method: str
 ) -> None:
     pairs, grades = zip(*graded(), strict=True)
-    judged = judge(model, pairs, method=method, instruction=SAME)
+    judged = judge(model, pairs, method=method, prompts=PROMPTS)
     scores = [judgement.score or 0.0 for judgement in judged]
     assert spearmanr(scores, grades).statistic > 0.5
 
@@ -149,7 +149,7 @@ def test_int8_judges_and_tells_likelihoods_as_float32_does(
     quick = load_language_model(real_models["llm"], dtype="int8")
     pairs = [pair for pair, _ in graded()]
     ours, exact = (
-        [one.score or 0.0 for one in judge(m, pairs, method="likelihood", instruction=SAME)]
+        [one.score or 0.0 for one in judge(m, pairs, method="likelihood", prompts=PROMPTS)]
         for m in (quick, model)
     )
     assert spearmanr(ours, exact).statistic > 0.98

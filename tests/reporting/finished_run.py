@@ -89,6 +89,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]], schema: Schema) -> None:
 def triplet(dice: random.Random, place: int) -> dict[str, Any]:
     """Make up one scored triplet."""
     premise = dice.choice(PREMISES)
+    a, b = (min(5.0, max(0.0, dice.gauss(*around))) for around in ((3.1, 0.8), (1.7, 0.7)))
     return {
         "id": f"{place:016x}",
         "sample": 0,
@@ -99,10 +100,12 @@ def triplet(dice: random.Random, place: int) -> dict[str, Any]:
         "contradiction_instruction": "opposite",
         "entailment_finished": True,
         "contradiction_finished": True,
-        "entailment_score": min(5.0, max(0.0, dice.gauss(3.1, 0.8))),
-        "contradiction_score": min(5.0, max(0.0, dice.gauss(1.7, 0.7))),
+        "entailment_score": a,
+        "contradiction_score": b,
         "entailment_answer": "",
         "contradiction_answer": "",
+        "entailment_scores": [a],
+        "contradiction_scores": [b],
     }
 
 

@@ -13,13 +13,16 @@ from stages.tables.schemas import CURATED, REJECTED, SCORED
 from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import row
 
-PAPER = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)
+PAPER = CurateParams(
+    alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False, where=None
+)
 
 
 def run(folder: Path, rows: list[dict[str, object]], params: CurateParams = PAPER) -> None:
     write_table(pl.DataFrame(rows, schema=SCORED), folder / "scored.parquet")
     curate.run(
         params,
+        judges=("forward", "encoder"),
         scored=folder / "scored.parquet",
         curated=folder / "curated.parquet",
         rejected=folder / "rejected.parquet",
@@ -78,7 +81,7 @@ def test_when_nothing_is_left_the_error_shows_reasons_and_scores(tmp_path: Path)
 
 
 def test_without_a_single_score_the_remedy_is_another_way_of_scoring(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"score_unreadable 1(.|\n)*score\.method"):
+    with pytest.raises(PipelineError, match=r"score_unreadable 1(.|\n)*score\.judges"):
         run(tmp_path, [row(entailment_score=None, contradiction_score=float("nan"))])
 
 

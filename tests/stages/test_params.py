@@ -69,13 +69,9 @@ def test_every_setting_explains_itself() -> None:
 
 def test_closed_lists_of_values_are_known() -> None:
     fields = dict(settings())
-    assert choices(fields["score.method"]) == (
-        "generate",
-        "expectation",
-        "likelihood",
-        "forward",
-    )
-    assert choices(fields["score.judges"]) == ("llm", "encoder", "nli")
+    assert choices(fields["train.objective"]) == ("masked", "supervised", "unsupervised")
+    asked = ("generate", "expectation", "likelihood", "forward", "contrast")
+    assert choices(fields["score.judges"]) == (*asked, "encoder", "nli")
     assert choices(fields["curate.gamma"]) == ()
 
 
@@ -83,12 +79,12 @@ def test_closed_lists_of_values_are_known() -> None:
     ("judges", "fault"),
     [
         ("[]", "at least 1 item"),
-        ("[llm, llm]", "a name is given twice"),
-        ("[llm, jury]", "'llm', 'encoder' or 'nli'"),
+        ("[nli, nli]", "a name is given twice"),
+        ("[forward, jury]", "'contrast', 'encoder' or 'nli'"),
     ],
 )
-def test_the_judges_are_some_of_three_each_once(tmp_path: Path, judges: str, fault: str) -> None:
-    path = faulty(tmp_path, ("judges: [llm]", f"judges: {judges}"))
+def test_the_judges_are_some_of_seven_each_once(tmp_path: Path, judges: str, fault: str) -> None:
+    path = faulty(tmp_path, ("judges: [likelihood]", f"judges: {judges}"))
     with pytest.raises(PipelineError, match=fault):
         load_params(path)
 
@@ -100,6 +96,6 @@ def test_several_samples_need_sampling(tmp_path: Path) -> None:
 
 
 def test_the_judge_nli_needs_a_model_and_is_told_so_before_anything_runs(tmp_path: Path) -> None:
-    path = faulty(tmp_path, ("judges: [llm]", "judges: [llm, nli]"))
+    path = faulty(tmp_path, ("judges: [likelihood]", "judges: [likelihood, nli]"))
     with pytest.raises(PipelineError, match=r"models\.nli\.reference is null"):
         load_params(path)

@@ -59,7 +59,7 @@ def scored(folder: Path, **changes: object) -> pl.DataFrame:
 
 
 def test_scores_lie_in_0_to_5_and_follow_the_overlap(folder: Path) -> None:
-    first = scored(folder, method="likelihood").row(0, named=True)
+    first = scored(folder, judges=("likelihood",)).row(0, named=True)
     assert 5 >= first["entailment_score"] > first["contradiction_score"] >= 0
 
 
@@ -77,22 +77,22 @@ def test_batch_and_shard_sizes_do_not_change_the_scores(folder: Path) -> None:
 def test_an_answer_that_is_no_number_leaves_the_score_empty_and_the_answer_kept(
     folder: Path,
 ) -> None:
-    table = scored(folder, method="generate")
+    table = scored(folder, judges=("generate",))
     assert table["entailment_score"].is_null().all()
     assert table["entailment_answer"][0]
 
 
 @pytest.mark.parametrize(
-    ("method", "counts"),
+    ("judge", "counts"),
     [
         ("likelihood", {"rows": 3, "scored": 2, "not_asked": 1, "unreadable": 0}),
         ("generate", {"rows": 3, "scored": 0, "not_asked": 1, "unreadable": 2}),
     ],
 )
 def test_triplets_are_counted_by_what_became_of_their_scores(
-    folder: Path, method: str, counts: dict[str, int]
+    folder: Path, judge: str, counts: dict[str, int]
 ) -> None:
-    table = scored(folder, method=method)
+    table = scored(folder, judges=(judge,))
     metrics = read_json(folder / "scoring.json")
     assert {name: metrics[name] for name in counts} == counts
     if counts["scored"]:
@@ -114,7 +114,7 @@ def scores(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_several_judges_are_combined_and_each_is_quoted(panel: Path) -> None:
-    alone = {name: scored(panel, judges=(name,)) for name in ("llm", "encoder", "nli")}
+    alone = {name: scored(panel, judges=(name,)) for name in ("likelihood", "encoder", "nli")}
     together = scored(panel, judges=tuple(alone), combine="all")
     for side, extreme in (("entailment", min), ("contradiction", max)):
         column = f"{side}_score"
@@ -128,7 +128,7 @@ def test_several_judges_are_combined_and_each_is_quoted(panel: Path) -> None:
 def test_opinions_are_combined_shard_by_shard_as_if_whole(
     panel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judges = ("llm", "encoder", "nli")
+    judges = ("likelihood", "encoder", "nli")
     alone = {name: scored(panel, judges=(name,)) for name in judges}
     whole = combined(alone, "mean")
     scored(panel, judges=judges, combine="mean")
@@ -150,12 +150,12 @@ def test_one_judge_is_in_memory_at_a_time(panel: Path, monkeypatch: pytest.Monke
         return judge
 
     monkeypatch.setattr(score, "load_judge", watched)
-    scored(panel, judges=("encoder", "llm", "nli"), combine="all")
+    scored(panel, judges=("encoder", "likelihood", "nli"), combine="all")
     assert len(loaded) == 3
 
 
 def test_every_score_of_every_judge_lies_in_0_to_5(panel: Path) -> None:
-    for name in ("llm", "encoder", "nli"):
+    for name in ("likelihood", "encoder", "nli"):
         table = scores(scored(panel, judges=(name,)))
         assert len(table) == 2
         assert table.min_horizontal().min() >= 0  # type: ignore[operator]
@@ -164,27 +164,27 @@ def test_every_score_of_every_judge_lies_in_0_to_5(panel: Path) -> None:
 
 def test_the_least_score_is_at_most_the_mean(panel: Path) -> None:
     least, mean = (
-        scores(scored(panel, judges=("llm", "encoder"), combine=how)) for how in ("min", "mean")
+        scores(scored(panel, judges=("likelihood", "encoder"), combine=how))
+        for how in ("min", "mean")
     )
     assert (least.to_numpy() <= mean.to_numpy()).all()
 
 
 def test_another_way_to_combine_asks_no_judge_again(panel: Path) -> None:
-    scored(panel, judges=("llm", "encoder"), combine="mean")
+    scored(panel, judges=("likelihood", "encoder"), combine="mean")
     shards = {file: file.stat().st_mtime_ns for file in (panel / ".work/score").rglob("*.parquet")}
     assert len(shards) == 2
-    scored(panel, judges=("encoder", "llm"), combine="all")
-    scored(panel, judges=("llm",))
+    scored(panel, judges=("encoder", "likelihood"), combine="all")
+    scored(panel, judges=("likelihood",))
     after = {file: file.stat().st_mtime_ns for file in (panel / ".work/score").rglob("*.parquet")}
     assert after == shards
 
 
 def test_how_scores_came_about_is_saved(panel: Path) -> None:
-    scored(panel, judges=("llm", "encoder", "nli"), combine="all", method="likelihood")
+    scored(panel, judges=("likelihood", "encoder", "nli"), combine="all")
     saved = read_json(panel / "calibration.json")
     assert saved["combine"] == {"a": "min", "b": "max"}
-    assert [record["judge"] for record in saved["judges"]] == ["llm", "encoder", "nli"]
-    assert saved["judges"][0]["method"] == "likelihood"
+    assert [record["judge"] for record in saved["judges"]] == ["likelihood", "encoder", "nli"]
     for record in saved["judges"]:
         assert record["model"]
         assert record["calibration"]["low"] < record["calibration"]["high"]
@@ -200,6 +200,6 @@ def test_the_log_tells_the_unasked_from_the_unreadable(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
-        scored(folder, method="generate")
+        scored(folder, judges=("generate",))
     assert "3 triplets; 1 not asked about" in caplog.text
     assert "; 2 with an answer that could not be read" in caplog.text

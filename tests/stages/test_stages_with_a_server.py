@@ -86,9 +86,9 @@ def written(folder: Path, hostile: Hostile, **changes: Any) -> bytes:
     return (folder / "triplets.parquet").read_bytes()
 
 
-def scores(folder: Path, hostile: Hostile, *, method: str) -> pl.DataFrame:
+def scores(folder: Path, hostile: Hostile, *, judge: str) -> pl.DataFrame:
     score.run(
-        SMOKE.score.model_copy(update={"method": method}),
+        SMOKE.score.model_copy(update={"judges": (judge,)}),
         server=server_params(hostile),
         triplets=folder / "triplets.parquet",
         llm=folder / "llm",
@@ -309,7 +309,7 @@ def test_written_numbers_become_scores(folder: Path, hostile: Hostile) -> None:
         exchange.send(completion(f" {told}"))
 
     hostile.usual = number
-    table = scores(folder, hostile, method="generate")
+    table = scores(folder, hostile, judge="generate")
     assert table["entailment_score"].to_list() == [4.5]
     assert table["contradiction_answer"].to_list() == ["hard to say"]
     metrics = read_json(folder / "scoring.json")
@@ -317,14 +317,14 @@ def test_written_numbers_become_scores(folder: Path, hostile: Hostile) -> None:
     assert metrics["server"]["requests"] == 2
 
 
-@pytest.mark.parametrize("method", ["likelihood", "forward", "expectation"])
+@pytest.mark.parametrize("judge", ["likelihood", "forward", "contrast", "expectation"])
 def test_scores_that_need_likelihoods_are_refused(
-    folder: Path, hostile: Hostile, method: str
+    folder: Path, hostile: Hostile, judge: str
 ) -> None:
     write_table(triplets(), folder / "triplets.parquet")
     with pytest.raises(PipelineError, match="does not tell how likely") as told:
-        scores(folder, hostile, method=method)
-    assert "score.method to generate" in told.value.remedy
+        scores(folder, hostile, judge=judge)
+    assert "score.judges to [generate]" in told.value.remedy
 
 
 def triplets() -> pl.DataFrame:

@@ -97,8 +97,14 @@ def texts(form: str, rows: list[tuple[str, str]]) -> pl.Series:
 
 
 def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
-    fill: dict[object, object] = {pl.Int64: 0, pl.String: "x", pl.Boolean: True, pl.Float64: 3.0}
-    filled = {name: [fill[dtype]] * len(rows) for name, dtype in CURATED.items()}
+    fill: dict[object, object] = {
+        pl.Int64: 0,
+        pl.String: "x",
+        pl.Boolean: True,
+        pl.Float64: 3.0,
+        pl.List(pl.Float64): [3.0],
+    }
+    filled = {name: [fill[dtype]] * len(rows) for name, dtype in pl.Schema(CURATED).items()}
     table = pl.DataFrame(filled, schema=CURATED)
     return table.with_columns(
         premise=texts("The {noun} is here at {hour}.", rows),

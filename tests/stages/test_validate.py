@@ -14,7 +14,9 @@ from stages.tables.json_files import read_json
 from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import curated, rejected, row
 
-CURATION = CurateParams(alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False)
+CURATION = CurateParams(
+    alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False, where=None
+)
 BOUNDS = ValidateParams(
     kept_ratio_min=0.2,
     kept_ratio_max=0.9,

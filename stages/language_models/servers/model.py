@@ -83,9 +83,9 @@ class ServedLanguageModel:
     def log_likelihoods(self, pairs: Sequence[tuple[Prompt, str]]) -> Never:  # noqa: ARG002
         """Refuse: a server tells how likely its own answers are, not a text it is given."""
         raise PipelineError(
-            f"{self.identity} does not tell how likely a given text is, which score.method "
-            "all but generate measure.",
-            remedy="set score.method to generate, or take a model that runs here.",
+            f"{self.identity} does not tell how likely a given text is, which the "
+            "judges likelihood, forward, contrast and expectation measure.",
+            remedy="set score.judges to [generate], or take a model that runs here.",
         )
 
     def close(self) -> None:

@@ -266,7 +266,7 @@ def test_what_needs_logits_is_refused_before_anything_is_asked(
 def test_likelihoods_are_refused(hostile: Hostile) -> None:
     with served(hostile) as model, pytest.raises(PipelineError) as told:
         model.log_likelihoods([(Prompt("a", "b"), "c")])
-    assert "score.method to generate" in told.value.remedy
+    assert "score.judges to [generate]" in told.value.remedy
 
 
 def test_the_identity_is_model_and_address_only(hostile: Hostile) -> None:
