@@ -7,6 +7,7 @@ import polars as pl
 
 from stages.curation.rules import JUDGED, Where
 from stages.curation.steering import TEXTS
+from stages.errors import PipelineError
 from stages.tables.conditions import Condition
 
 EXAMPLE = "encoder_a >= 3 AND (encoder_b <= 3 OR contrast_b <= 1)"
@@ -31,6 +32,7 @@ class Choice:
 
     def __init__(self, text: str, judges: Sequence[str]) -> None:
         self._condition = Condition(text, setting="curate.where", example=EXAMPLE)
+        self._count = len(judges)
         self._named = {
             **{letter: pl.col(f"{side}_score") for letter, side in SIDES.items()},
             **{
@@ -47,7 +49,18 @@ class Choice:
                 raise self._condition.unfit(f"names {name!r}{hint} (of {', '.join(known)})")
 
     def holds(self, scored: pl.DataFrame) -> pl.Series:
-        """Return for every row of SCORED whether the condition holds."""
+        """Return for every row of SCORED whether the condition holds.
+
+        Raises:
+            PipelineError: When other judges gave the scores than are named now.
+        """
+        for count in scored[EACH[0]].list.len().unique().drop_nulls().to_list():
+            if count != self._count:
+                raise PipelineError(
+                    f"the triplets hold the scores of {count} judges, and score.judges names "
+                    f"{self._count}.",
+                    remedy="run `multicsr score` again, or `dvc repro`.",
+                )
         names = self._named.keys() & self._condition.columns
         wanted = {name: self._named[name] for name in names}
         return self._condition.holds(scored.with_columns(**wanted))

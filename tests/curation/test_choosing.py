@@ -72,7 +72,7 @@ def test_it_may_name_the_combined_scores_and_the_texts(where: str, kept: bool) -
 
 def test_a_rule_that_fails_is_the_reason_before_the_condition() -> None:
     table = pl.DataFrame([row(entailment_score=1.0)], schema=SCORED)
-    where = Choice("a > 4", JUDGES).holds
+    where = Choice("a > 4", ["forward"]).holds
     assert judged(table, **ANYTHING | {"alpha": 3}, where=where)["reason"].to_list() == [
         "entailment_too_far"
     ]
@@ -96,6 +96,11 @@ def test_what_is_swapped_is_swapped_for_the_condition_too() -> None:
     assert judged(table, **ANYTHING | {"swap_reversed": True}, where=where)["reason"].to_list() == [
         None
     ]
+
+
+def test_scores_of_other_judges_are_told() -> None:
+    with pytest.raises(PipelineError, match=r"scores of 1 judges, and score\.judges names 2"):
+        reasons(scored(((4.0,), (1.5,))), "encoder_a > 1")
 
 
 @pytest.mark.parametrize(
