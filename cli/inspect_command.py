@@ -12,8 +12,8 @@ import typer
 from cli.console import OUT
 from cli.masked_pairs import Wanted, refuse_other_filters, show_masked_pairs
 from cli.options import PARAMS, ParamsFile, WorkFolder
-from cli.wording import nearest, printable
-from stages.errors import PipelineError
+from cli.wording import printable
+from stages.errors import PipelineError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -188,7 +188,7 @@ def _with_reasons(
     for reason in reasons:
         if reason not in known:
             raise PipelineError(
-                f"no row was rejected for {reason!r}{nearest(reason, known)}",
+                f"no row was rejected for {reason!r}{did_you_mean(reason, known)}",
                 remedy=f"choose among: {', '.join(known) or 'nothing, no row was rejected'}.",
             )
     return rows.filter(rows["reason"].is_in(reasons))

@@ -7,8 +7,7 @@ import typer
 
 from cli.console import OUT
 from cli.options import PARAMS, ParamsFile
-from cli.wording import nearest
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -139,8 +138,9 @@ def _chosen(known: list[str], wanted: list[str] | None) -> list[str]:
     sections = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
     for prefix in wanted:
         if not any(_below(key, prefix) for key in known):
+            near = did_you_mean(prefix, [*known, *sorted(sections)])
             raise PipelineError(
-                f"there is no setting {prefix!r}{nearest(prefix, [*known, *sorted(sections)])}",
+                f"there is no setting {prefix!r}{near}",
                 remedy="`multicsr params show` lists them all.",
             )
     return [key for key in known if any(_below(key, prefix) for prefix in wanted)]

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cli.wording import nearest
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 from stages.params_file import load_params, read_yaml
 
 ABSENT = "(not set)"
@@ -34,7 +33,7 @@ def profile_path(name: str, folder: Path) -> Path:
     names = profile_names(folder)
     if name not in names:
         raise PipelineError(
-            f"there is no profile {name!r}{nearest(name, names)}",
+            f"there is no profile {name!r}{did_you_mean(name, names)}",
             remedy=f"choose one of {', '.join(names)}."
             if names
             else f"run from the project's folder: {folder} holds no profiles.",

@@ -1,23 +1,8 @@
 """Small pieces of wording that several commands share."""
 
-import difflib
-from collections.abc import Iterable
-
 CONTROL_CHARACTERS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
 MINUTE = 60
 HOUR = 60 * MINUTE
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return `, did you mean WORD?` when one of ``words`` looks like ``word``, else nothing.
-
-    >>> nearest("starer", ["starter", "smoke"])
-    ', did you mean starter?'
-    >>> nearest("xyz", ["starter", "smoke"])
-    ''
-    """
-    near = difflib.get_close_matches(word, list(words), n=1)
-    return f", did you mean {near[0]}?" if near else ""
 
 
 def printable(text: str) -> str:

@@ -15,8 +15,8 @@ import typer
 from cli.carry_commands import pull, push
 from cli.console import OUT
 from cli.options import PARAMS, ParamsFile, WorkFolder, work_folder
-from cli.wording import nearest, printable
-from stages.errors import PipelineError
+from cli.wording import printable
+from stages.errors import PipelineError, did_you_mean
 
 if TYPE_CHECKING:
     from stages.engines.inventory import Work
@@ -142,7 +142,7 @@ def _entries(folder: Path, params: Path, stages: Sequence[str] | None) -> list[E
     for name in stages or ():
         if names and name not in names:
             raise PipelineError(
-                f"no work of a stage {name!r} is kept in {folder}{nearest(name, names)}",
+                f"no work of a stage {name!r} is kept in {folder}{did_you_mean(name, names)}",
                 remedy=f"there is work of: {', '.join(names)}.",
             )
     today = Today(params.parent, _settings(params), partial(_surroundings, params))

@@ -1,5 +1,7 @@
 """The errors a user can mend, and the exit codes they end a command with."""
 
+import difflib
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -38,3 +40,22 @@ def first_line(error: BaseException) -> str:
     """
     said = str(error).strip().splitlines() or [type(error).__name__]
     return said[0].strip().rstrip(".")
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the one of ``words`` that ``word`` was most likely meant to be, if any looks like it.
+
+    >>> nearest("starer", ["starter", "smoke"]), nearest("xyz", ["starter", "smoke"])
+    ('starter', None)
+    """
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), None)
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown ``word``: ``, did you mean WORD?`` or a stop.
+
+    >>> did_you_mean("starer", ["starter", "smoke"]), did_you_mean("xyz", ["starter", "smoke"])
+    (', did you mean starter?', '.')
+    """
+    near = nearest(word, words)
+    return f", did you mean {near}?" if near else "."

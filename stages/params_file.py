@@ -1,6 +1,5 @@
 """params.yaml is read: whole and in range, or every fault of it is told at once."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml.error import YAMLError
 
 from stages.documents import load_yaml
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 from stages.params import Params, section_of
 
 SHOWN = 120
@@ -107,5 +106,4 @@ def _nearest(key: str) -> str:
             (section_of(f.annotation) for n, f in fields.items() if part == (f.alias or n)), None
         )
     names = [] if section is None else [f.alias or n for n, f in section.model_fields.items()]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    return did_you_mean(name, names)

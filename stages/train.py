@@ -8,7 +8,6 @@ Stopped at any time, it goes on from its last checkpoint in the work folder. Sta
 Ray Train, all processes train one encoder together, and the first of them writes.
 """
 
-import difflib
 import logging
 import shutil
 import time
@@ -34,7 +33,7 @@ from stages.engines.hardware import device, resolve_dtype
 from stages.engines.inventory import buried
 from stages.engines.processes import Processes, join_processes
 from stages.engines.protocol import Engine
-from stages.errors import PipelineError
+from stages.errors import PipelineError, nearest
 from stages.params import TrainParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
@@ -259,11 +258,11 @@ def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.Da
 def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:
     names = sorted(file.stem for file in benchmarks.glob("*.parquet"))
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
+        near = nearest(name, names)
         raise PipelineError(
             f"train.dev = {name!r} is no benchmark in {benchmarks}; "
             f"there are: {', '.join(names) or 'none'}.",
-            remedy=f"did you mean {near[0]!r}?" if near else "set train.dev to one of them.",
+            remedy=f"did you mean {near!r}?" if near else "set train.dev to one of them.",
         )
     return read_table(benchmarks / f"{name}.parquet", PAIRS)
 

@@ -4,7 +4,6 @@ The ending of the file name decides: .txt (one sentence a line), .csv and .tsv (
 .tsv without quoting), .jsonl (a named field of one object a line), .parquet (a named column).
 """
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,7 +15,7 @@ import polars as pl
 
 from stages.corpora.delimited import Separator, delimited_batches
 from stages.corpora.text_files import count_lines, line_batches, require_file
-from stages.errors import PipelineError, first_line
+from stages.errors import PipelineError, first_line, nearest
 from stages.tables.conditions import Condition
 from stages.tables.reading import BATCH_ROWS, parquet_batches
 
@@ -245,8 +244,8 @@ def _checked_column(place: Path | str, column: str | None, names: Collection[str
             f"{place} needs the name of the column that holds the sentences; it has: {shown}.",
             remedy="name one of them (`column:` in params.yaml, `--column` on the command line).",
         )
-    near = difflib.get_close_matches(column, names, n=1)
+    near = nearest(column, names)
     raise PipelineError(
         f"{place} has no column {column!r}; it has: {shown}.",
-        remedy=f"did you mean {near[0]!r}?" if near else "name one of them.",
+        remedy=f"did you mean {near!r}?" if near else "name one of them.",
     )

@@ -1,13 +1,12 @@
 """Curation by a condition in SQL on the texts and on what each judge said of them."""
 
-import difflib
 from collections.abc import Sequence
 
 import polars as pl
 
 from stages.curation.rules import JUDGED, Where
 from stages.curation.steering import TEXTS
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 from stages.tables.conditions import Condition
 
 EXAMPLE = "encoder_a >= 3 AND (encoder_b <= 3 OR contrast_b <= 1)"
@@ -44,9 +43,10 @@ class Choice:
         known = [*TEXTS, *self._named]
         for name in self._condition.columns:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f", did you mean {near[0]}?" if near else ""
-                raise self._condition.unfit(f"names {name!r}{hint} (of {', '.join(known)})")
+                raise PipelineError(
+                    f"curate.where = {text!r} names {name!r}{did_you_mean(name, known)}",
+                    remedy=f"choose of: {', '.join(known)}.",
+                )
 
     def holds(self, scored: pl.DataFrame) -> pl.Series:
         """Return for every row of SCORED whether the condition holds.

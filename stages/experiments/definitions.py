@@ -1,6 +1,5 @@
 """What an experiment is, as data: one YAML file each, in ``catalogue/`` or anywhere."""
 
-import difflib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml.error import YAMLError
 
 from stages.documents import load_yaml
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 
 Value = bool | int | float | str | None | list[str]
 Settings = dict[str, Value]
@@ -173,11 +172,11 @@ class Definition(Declared):
         used = [*(e.column for e in self.expect), *(self.chart.columns if self.chart else ())]
         for name in used:
             if name not in names:
-                message = f"there is no column {name!r}{_nearest(name, names)}"
+                message = f"there is no column {name!r}{did_you_mean(name, names)}"
                 raise ValueError(message)
         for axis in self._named_axes():
             if axis not in self.axes:
-                message = f"there is no axis {axis!r}{_nearest(axis, self.axes)}"
+                message = f"there is no axis {axis!r}{did_you_mean(axis, self.axes)}"
                 raise ValueError(message)
         return self
 
@@ -193,7 +192,7 @@ class Definition(Declared):
         """
         if name not in self.scales:
             raise PipelineError(
-                f"{self.name} has no scale {name!r}{_nearest(name, self.scales)}",
+                f"{self.name} has no scale {name!r}{did_you_mean(name, self.scales)}",
                 remedy=f"choose one of {', '.join(self.scales)}.",
             )
         return self.scales[name]
@@ -204,11 +203,6 @@ def _once(names: list[str], what: str) -> None:
         if names.count(name) > 1:
             message = f"two {what}s are called {name!r}"
             raise ValueError(message)
-
-
-def _nearest(name: str, names: Any) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def catalogue() -> list[Definition]:
@@ -234,7 +228,7 @@ def find_definition(name: str) -> Definition:
     known = {definition.name: definition for definition in catalogue()}
     if name not in known:
         raise PipelineError(
-            f"there is no experiment {name!r}{_nearest(name, known)}",
+            f"there is no experiment {name!r}{did_you_mean(name, known)}",
             remedy="`multicsr experiments list` shows them all; a .yaml file of your own is read "
             "as well.",
         )

@@ -29,7 +29,7 @@ class Condition:
         try:
             self._condition = pl.sql_expr(text)
         except PolarsError as error:
-            raise self.unfit(f"is no condition in SQL: {first_line(error)}") from error
+            raise self._unfit(f"is no condition in SQL: {first_line(error)}") from error
         self.columns = tuple(dict.fromkeys(self._condition.meta.root_names()))
 
     def holds(self, rows: pl.DataFrame) -> pl.Series:
@@ -45,13 +45,12 @@ class Condition:
             # Not `select`: a condition without a column, such as 1 = 1, would be a single row.
             found = rows.with_columns(holds=self._condition)
         except PolarsError as error:
-            raise self.unfit(f"cannot be computed: {first_line(error)}") from error
+            raise self._unfit(f"cannot be computed: {first_line(error)}") from error
         if found.schema["holds"] != pl.Boolean:
-            raise self.unfit(f"is {found.schema['holds']}, neither true nor false")
+            raise self._unfit(f"is {found.schema['holds']}, neither true nor false")
         return found["holds"].fill_null(value=False)
 
-    def unfit(self, what: str) -> PipelineError:
-        """Return the error that says ``what`` is wrong with the condition."""
+    def _unfit(self, what: str) -> PipelineError:
         return PipelineError(
             f"{self._setting} = {self._text!r} {what}.",
             remedy=f"write a condition on the columns of each row, such as {self._example}.",

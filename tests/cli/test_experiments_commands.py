@@ -56,7 +56,7 @@ def test_a_setting_may_be_set_for_all_runs(own: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["omgea"], "there is no experiment 'omgea', did you mean 'omega'?"),
+        (["omgea"], "there is no experiment 'omgea', did you mean omega?"),
         (["omega"], "name it with --data FOLDER"),
         (["omega", "--data", "nowhere"], "which experiment omega reads"),
         (["mine.yaml", "--scale", "papr"], "mine has no scale 'papr'"),

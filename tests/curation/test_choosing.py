@@ -106,14 +106,14 @@ def test_scores_of_other_judges_are_told() -> None:
 @pytest.mark.parametrize(
     ("where", "cause"),
     [
-        ("encodr_a > 1", "names 'encodr_a', did you mean encoder_a?"),
-        ("nli_b > 1", "there is|of premise"),
+        ("encodr_a > 1", "names 'encodr_a', did you mean encoder_a"),
+        ("nli_b > 1", r"names 'nli_b'\.\n  remedy: choose of: premise, .*encoder_b"),
         ("a >", "no condition in SQL"),
         ("a + b", "neither true nor false"),
         ("premise > 3", "cannot be computed"),
     ],
 )
 def test_a_condition_that_cannot_be_one_is_told(where: str, cause: str) -> None:
-    with pytest.raises(PipelineError, match=cause.replace("?", r"\?")) as told:
+    with pytest.raises(PipelineError, match=cause) as told:
         reasons(scored(((4.0, 4.0), (1.5, 1.5))), where)
     assert str(told.value).startswith(f"curate.where = {where!r}")

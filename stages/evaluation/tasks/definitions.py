@@ -1,6 +1,5 @@
 """What a task is, as data: its kind, its files, and where the hub has them."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml.error import YAMLError
 
 from stages.documents import load_yaml
-from stages.errors import PipelineError
+from stages.errors import PipelineError, did_you_mean
 
 Kind = Literal["sts", "classification", "retrieval", "bitext"]
 Files = Mapping[str, str | tuple[str, ...]]
@@ -145,10 +144,8 @@ def chosen_tasks(folder: Path, names: Sequence[str]) -> list[Task]:
         wanted = [task for task in tasks if name in (task.group, task.name)]
         if not wanted and name != OWN:
             known = [*dict.fromkeys(task.group for task in tasks), *(task.name for task in tasks)]
-            near = difflib.get_close_matches(name, known, n=1)
             raise PipelineError(
-                f"there is no task or group of tasks {name!r}"
-                + (f", did you mean {near[0]}?" if near else "."),
+                f"there is no task or group of tasks {name!r}{did_you_mean(name, known)}",
                 remedy=f"choose of: {', '.join(dict.fromkeys(known))}.",
             )
         for task in wanted:
