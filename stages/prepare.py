@@ -32,7 +32,7 @@ from stages.tables.writing import write_table, writing_table
 
 log = logging.getLogger(__name__)
 
-CONDITION = "source IN ('news', 'wiki') or length(sentence) > 40"
+EXAMPLE = "source IN ('news', 'wiki') or length(sentence) > 40"
 
 
 def run(
@@ -61,7 +61,7 @@ def run(
     """
     where = None
     if params.where is not None:
-        where = Condition(params.where, setting="prepare.where", example=CONDITION)
+        where = Condition(params.where, setting="prepare.where", example=EXAMPLE)
     with brought(params.benchmarks) as folder:
         pairs = read_benchmarks(folder)
         load_tasks(folder, tasks)

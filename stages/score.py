@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
 
 import polars as pl
 
@@ -34,7 +33,7 @@ from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
 from stages.language_models.servers.account import accounted, asked_from_here, usage_figures
 from stages.language_models.servers.settings import Server
-from stages.params import AskedJudge, ScoreParams, ServerParams
+from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
 from stages.tables.rows import rows_of
@@ -43,17 +42,13 @@ from stages.tables.writing import write_parts
 
 log = logging.getLogger(__name__)
 
-ASKED = get_args(AskedJudge)
-"""Judges that ask the language model."""
+ASKED_CODE = (
+    "stages.judges.by_language_model",
+    "stages.language_models.judging",
+    *LANGUAGE_MODEL_CODE,
+)
+"""What shapes the scores of the judges that ask the language model; see ``CODE``."""
 CODE = {
-    **dict.fromkeys(
-        ASKED,
-        (
-            "stages.judges.by_language_model",
-            "stages.language_models.judging",
-            *LANGUAGE_MODEL_CODE,
-        ),
-    ),
     "encoder": (
         "stages.encoders.embedding",
         "stages.encoders.loading",
@@ -62,7 +57,7 @@ CODE = {
     ),
     "nli": ("stages.judges.by_entailment",),
 }
-"""What shapes each judge's scores besides its weights and settings, and ``COMMON_CODE``."""
+"""What shapes each other judge's scores besides its weights and settings, and ``COMMON_CODE``."""
 COMMON_CODE = (
     "stages.curation.flaws",
     "stages.curation.steering",
@@ -186,8 +181,8 @@ def _plan(
     output: Path,
     hardware: Hardware,
 ) -> Plan:
-    code = (*CODE[judge.name], *COMMON_CODE)
     asked = language_model_of(judge)
+    code = (*(CODE[judge.name] if asked is None else ASKED_CODE), *COMMON_CODE)
     where = hardware.surroundings() if asked is None else computed_with(asked, hardware)
     told = MadeWith(settings=_settings(judge, params), files=files, code=code, surroundings=where)
     return Plan(
@@ -212,7 +207,7 @@ def _plan(
 def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
     """Return the settings that shape what this judge alone says."""
     others = {"judges", "combine", "batch_triplets"}
-    mine = others if judge.name in ASKED else others | {"dtype"}
+    mine = others | {"dtype"} if language_model_of(judge) is None else others
     return params.by_key("score", without=mine)
 
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from stages.curation.flaws import WRITTEN
 from stages.curation.rules import JUDGED, Where
 from stages.curation.steering import TEXTS
 from stages.errors import PipelineError, did_you_mean
 from stages.tables.conditions import Condition
 
 EXAMPLE = "encoder_a >= 3 AND (encoder_b <= 3 OR contrast_b <= 1)"
-SIDES = {"a": "entailment", "b": "contradiction"}
-EACH = tuple(f"{side}_scores" for side in SIDES.values())
+SIDES = dict(zip("ab", WRITTEN, strict=True))
+EACH = tuple(f"{side}_scores" for side in WRITTEN)
 """Columns of SCORED with every judge's own scores."""
 
 

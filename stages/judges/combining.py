@@ -53,8 +53,8 @@ def _scores(side: str, tables: list[pl.DataFrame], how: str) -> pl.Series:
 
 def _each(side: str, tables: list[pl.DataFrame]) -> pl.Series:
     name = f"{side}_scores"
-    columns = {str(place): table[name] for place, table in enumerate(tables)}
-    return pl.DataFrame(columns).select(pl.concat_list(list(columns)).alias(name)).to_series()
+    lists = [pl.lit(table[name]) for table in tables]
+    return pl.select(pl.concat_list(lists).alias(name)).to_series()
 
 
 def _answers(side: str, opinions: Mapping[str, pl.DataFrame]) -> pl.Series:

@@ -63,10 +63,7 @@ def write_curated(source: Path, path: Path, *, rows: int) -> None:
         pl.lit(0.0).alias("contradiction_score"),
         pl.lit("").alias("entailment_answer"),
         pl.lit("").alias("contradiction_answer"),
-    ).with_columns(
-        pl.concat_list(f"{side}_score").alias(f"{side}_scores")
-        for side in ("entailment", "contradiction")
-    )
+    ).with_columns(pl.concat_list(f"{side}_score").alias(f"{side}_scores") for side in TEXTS[1:])
     write_table(judged.select(CURATED.keys()), path)
 
 
