@@ -7,6 +7,7 @@ of its own; only the loading of the language model is spared, and what it is ask
 A line on stdin holds jobs that run at once, a line on stdout how each of them ended.
 """
 
+import copy
 import dataclasses
 import functools
 import importlib
@@ -82,17 +83,17 @@ class CountingModel:
         return self._model.log_likelihoods(pairs)
 
 
-class CountingJudge:
-    """Passes everything on to a judge, and notes the pairs first."""
+def counting(judge: Any, note: Any) -> Any:
+    """Return a copy of ``judge``, still of its own kind, that notes the pairs first."""
 
-    def __init__(self, judge: Any, note: Any) -> None:
-        self.name, self.calibration, self.facts = judge.name, judge.calibration, judge.facts
-        self._judge = judge
-        self._note = note
+    def noting(_: Any, pairs: Any) -> Any:
+        note("\t".join(pair) for pair in pairs)
+        return judge.judge(pairs)
 
-    def judge(self, pairs: Any) -> Any:
-        self._note("\t".join(pair) for pair in pairs)
-        return self._judge.judge(pairs)
+    counted = copy.copy(judge)
+    kind = type("Counting", (type(judge),), {"judge": noting})
+    object.__setattr__(counted, "__class__", kind)  # judges are frozen
+    return counted
 
 
 def main() -> None:
@@ -212,7 +213,7 @@ def _note_what_is_asked(job: Job) -> None:
 
     load_model, load_judge = generate.language_model_at, score.load_judge
     generate.language_model_at = lambda *a, **k: CountingModel(load_model(*a, **k), note)
-    score.load_judge = lambda *a, **k: CountingJudge(load_judge(*a, **k), note)
+    score.load_judge = lambda *a, **k: counting(load_judge(*a, **k), note)
 
 
 def _set_clock(offsets: Sequence[float]) -> None:
