@@ -267,6 +267,8 @@ class TrainParams(Section):
     """What `prompt_mask` puts around a sentence; the vector is the hidden state at [MASK]."""
     labelled: bool
     """Train on the labelled triplets (`prepare.labelled`) beside the written ones."""
+    limit: int | None = Field(ge=2)
+    """Train on so many triplets at most, drawn by `train.seed`; null takes all."""
     sigma: float = Field(gt=-1)
     """Guide cosine from which a candidate is a false negative; the paper 0.9, above 1 is off."""
     tau: float = Field(gt=0)
@@ -300,7 +302,7 @@ class TrainParams(Section):
     dtype: Dtype
     """Arithmetic of the encoder; auto takes bfloat16 where the hardware has it."""
     seed: int = Field(ge=0)
-    """Seed of batch order and dropout."""
+    """Seed of batch order and dropout, and of what `train.limit` draws."""
 
 
 class EvaluateParams(Section):

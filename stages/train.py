@@ -38,7 +38,7 @@ from stages.params import TrainParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
 from stages.tables.reading import read_table
-from stages.tables.schemas import CURATED, LABELLED, PAIRS
+from stages.tables.schemas import PAIRS
 from stages.training.card import Origin, model_card
 from stages.training.checkpoints import WEIGHTS_KEPT, sole_use, weights_digest
 from stages.training.dev import DevEvaluator
@@ -49,7 +49,8 @@ from stages.training.provenance import git_revision, lock_digest, read_if_there
 from stages.training.recipe import Recipe
 from stages.training.records import TrainingRecord
 from stages.training.saving import save_encoder
-from stages.training.trainer import COLUMNS, fit
+from stages.training.trainer import fit
+from stages.training.triplets import read_triplets
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +117,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     start = time.perf_counter()
     processes = join_processes()
     origin = _origin(preparation, curation, origins)
-    people = _labelled(labelled, params)
-    triplets = _triplets(curated, people, params.batch_triplets)
+    read = read_triplets(curated, labelled, params)
+    triplets = read.table
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(
         pairs,
@@ -159,8 +160,10 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         anchors=recipe.anchors,
     )
     _check_space(loss.model, checkpoints, encoder)
-    read = digests_of(curated, labelled, benchmarks / f"{params.dev}.parquet") | models
-    made_with = MadeWith(settings=params.by_key("train"), files=read, code=CODE, surroundings=where)
+    files = digests_of(curated, labelled, benchmarks / f"{params.dev}.parquet") | models
+    made_with = MadeWith(
+        settings=params.by_key("train"), files=files, code=CODE, surroundings=where
+    )
     with sole_use(checkpoints, made_with=made_with, processes=processes):
         record = fit(
             *(loss, triplets),
@@ -175,8 +178,8 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
             return
         summary = {
             **_summary(record, triplets),
-            "labelled": len(people),
-            "labelled_share": round(len(people) / len(triplets), 6),
+            "labelled": read.labelled,
+            "labelled_share": round(read.labelled / len(triplets), 6),
             "dtype": _dtype_name(params.dtype),
         }
         card = model_card(
@@ -192,10 +195,10 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
         write_json({**summary, "seconds": seconds}, training / "summary.json")
         _delete_finished(checkpoints)
     _say(record, triplets=len(triplets), dev=params.dev, seconds=seconds)
-    if len(people):
+    if read.labelled:
         log.info(
             "train: %s of the %s triplets were labelled by people (%.1f %%)",
-            *(f"{len(people):,}", f"{len(triplets):,}", 100 * len(people) / len(triplets)),
+            *(f"{read.labelled:,}", f"{len(triplets):,}", 100 * read.labelled / len(triplets)),
         )
 
 
@@ -230,29 +233,6 @@ def _check_inputs(processes: Processes, fingerprint_here: str) -> None:
             "the processes of this run do not read the same inputs and settings.",
             remedy="give all machines the same data/, models/, params.yaml and code.",
         )
-
-
-def _labelled(path: Path, params: TrainParams) -> pl.DataFrame:
-    people = read_table(path, LABELLED, columns=COLUMNS)
-    if params.labelled and people.is_empty():
-        raise PipelineError(
-            f"train.labelled = true, but {path} holds no triplet.",
-            remedy="name a file of labelled triplets in prepare.labelled.",
-        )
-    return people if params.labelled else people.clear()
-
-
-def _triplets(curated: Path, people: pl.DataFrame, batch_triplets: int) -> pl.DataFrame:
-    written = read_table(curated, CURATED, columns=COLUMNS)
-    table = pl.concat([table.select(COLUMNS) for table in (written, people)])
-    if len(table) < batch_triplets:
-        besides = f" and {len(people)} labelled ones" if len(people) else ""
-        raise PipelineError(
-            f"{curated} holds {len(table) - len(people)} triplets{besides}, fewer than one batch "
-            f"of {batch_triplets} (train.batch_triplets).",
-            remedy="lower train.batch_triplets, give more sentences, or loosen curate.*.",
-        )
-    return table
 
 
 def _dev_pairs(benchmarks: Path, name: str) -> pl.DataFrame:

@@ -32,6 +32,7 @@ PARAMS = TrainParams(
     guide_pooler="auto",
     template=TEMPLATE,
     labelled=False,
+    limit=None,
     sigma=0.95,
     tau=0.05,
     hard_negative_weight=0.0,
