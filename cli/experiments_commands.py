@@ -74,7 +74,9 @@ def list_experiments(scale: ScaleName = "starter") -> None:
         size = one.scale(scale)
         minutes = "-" if size.minutes is None else str(size.minutes)
         runs = str(_count(one, scale))
-        table.add_row(one.name, one.paper, one.title, runs, minutes, _state(REPORTS / one.name))
+        table.add_row(
+            one.name, one.paper or "-", one.title, runs, minutes, _state(REPORTS / one.name)
+        )
     OUT.print(table)
 
 
@@ -322,8 +324,13 @@ def show_experiment(name: Name) -> None:
 def _print_head(definition: "Definition") -> None:
     from rich.text import Text
 
-    OUT.print(Text(f"{definition.title} ({definition.paper})", "bold"))
-    OUT.print(Text("The paper: ", "bold").append(" ".join(definition.claim.split()), "not bold"))
+    source = "" if definition.paper is None else f" ({definition.paper})"
+    OUT.print(Text(f"{definition.title}{source}", "bold"))
+    OUT.print(
+        Text(f"{definition.claimant}: ", "bold").append(
+            " ".join(definition.claim.split()), "not bold"
+        )
+    )
 
 
 def _print_record(definition: "Definition", record: Mapping[str, Any]) -> None:

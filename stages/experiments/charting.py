@@ -112,7 +112,7 @@ def _dots(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
 def _lines(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
     series = table["series"].unique(maintain_order=True).to_list()
     places = table["place"].unique().sort().to_list()
-    name = (chart.axis or "").rpartition(".")[2]
+    name = chart.x or (chart.axis or "").rpartition(".")[2]
     marks = alt.Chart(table).encode(
         x=alt.X("place:Q", title=name, axis=alt.Axis(values=places), scale=alt.Scale(zero=False)),
         color=_colour(series),

@@ -102,6 +102,8 @@ class Chart(Declared):
     columns: tuple[str, ...] = Field(min_length=1)
     axis: str | None = None
     """The setting along the bottom, for lines."""
+    x: str | None = None
+    """Title of that axis; null is the setting's name."""
     y: str
     """Title of the upright axis, with its unit."""
 
@@ -135,10 +137,10 @@ class Definition(Declared):
 
     name: Name
     title: str
-    paper: str
-    """Which table or figure of arXiv 2310.10962."""
+    paper: str | None = None
+    """Which table or figure of arXiv 2310.10962; null for a question of one's own."""
     claim: str
-    """What the paper says, in our words."""
+    """What the paper says, in our words, or what is expected."""
     notes: str = ""
     """What is done otherwise here, and why."""
     kind: Literal["pipeline", "command"] = "pipeline"
@@ -183,6 +185,11 @@ class Definition(Declared):
     def _named_axes(self) -> list[str]:
         named = [e.axis for e in self.expect if isinstance(e, BestAt | Trend)]
         return named + ([self.chart.axis] if self.chart and self.chart.axis else [])
+
+    @property
+    def claimant(self) -> str:
+        """Whose claim it is, for a heading."""
+        return "The claim" if self.paper is None else "The paper"
 
     def scale(self, name: str) -> Scale:
         """Return the scale ``name``.
@@ -270,7 +277,7 @@ def _fault(fault: Any) -> str:
 
 
 def _place(definition: Definition) -> tuple[bool, int]:
-    kind, _, number = definition.paper.partition(" ")
+    kind, _, number = (definition.paper or "").partition(" ")
     return kind != "Table", int(number) if number.isdigit() else 0
 
 

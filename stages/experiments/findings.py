@@ -132,7 +132,7 @@ def _told(gap: Difference, column: Column) -> str:
     if gap.low is None or gap.high is None:
         return f"{mean} with one seed, which tells nothing of chance."
     bounds = f"95 % between {gap.low:+,.{digits}f} and {gap.high:+,.{digits}f}"
-    word = {"shows": "as the paper says", "contrary": "contrary to the paper"}
+    word = {"shows": "as claimed", "contrary": "contrary to the claim"}
     end = word.get(gap.verdict, "no clear difference")
     return f"{mean} ({bounds}, {gap.seeds} seeds): {end}."
 

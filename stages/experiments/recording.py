@@ -88,8 +88,8 @@ def page(definition: Definition, record: Mapping[str, Any]) -> str:
     measured = measured_in(record)
     parts = [
         f"# {definition.title}",
-        f"{definition.paper} of [arXiv 2310.10962](https://arxiv.org/abs/2310.10962).",
-        f"**The paper:** {definition.claim.strip()}",
+        *_source(definition),
+        f"**{definition.claimant}:** {definition.claim.strip()}",
         "\n".join([f"**Found:** {record['finding']}", "", *_findings(record)]).rstrip(),
     ]
     if measured and definition.cases is not None:
@@ -104,6 +104,12 @@ def page(definition: Definition, record: Mapping[str, Any]) -> str:
     if definition.notes:
         parts.append(definition.notes.strip())
     return "\n\n".join([*parts, _provenance(record)]) + "\n"
+
+
+def _source(definition: Definition) -> list[str]:
+    if definition.paper is None:
+        return []
+    return [f"{definition.paper} of [arXiv 2310.10962](https://arxiv.org/abs/2310.10962)."]
 
 
 def _findings(record: Mapping[str, Any]) -> list[str]:

@@ -8,13 +8,13 @@ from stages.experiments.tabulating import Measured
 from tests.experiments.definitions_at_hand import definition
 
 
-def chart(kind: str, axis: str | None, *, columns: int = 1) -> Definition:
+def chart(kind: str, axis: str | None, *, columns: int = 1, x: str | None = None) -> Definition:
     names = ["one", "two"][:columns]
     return definition(
         title="A grid & more",
         axes={"train.sigma": [0.8, 0.9], "train.objective": ["masked"]},
         columns=[{"name": n, "title": n.upper(), "value": "m.json#x"} for n in names],
-        chart={"kind": kind, "columns": names, "axis": axis, "y": "Spearman"},
+        chart={"kind": kind, "columns": names, "axis": axis, "x": x, "y": "Spearman"},
     )
 
 
@@ -54,6 +54,13 @@ def test_the_drawing_stands_alone(kind: str, axis: str | None) -> None:
     assert "A grid &amp; more" in svg
     assert "Spearman" in svg
     assert "href" not in svg
+
+
+def test_the_axis_has_the_settings_name_or_a_title_of_its_own() -> None:
+    assert ">sigma<" in plot(chart("lines", "train.sigma"), MEASURED)
+    assert ">how much is hidden<" in plot(
+        chart("lines", "train.sigma", x="how much is hidden"), MEASURED
+    )
 
 
 @pytest.mark.parametrize(("kind", "axis"), [("lines", "train.sigma"), ("dots", None)])

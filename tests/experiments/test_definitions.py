@@ -27,7 +27,14 @@ WRITTEN = {
     for stage in PIPELINE.values()
     for out in [*stage.get("outs", []), *stage.get("metrics", [])]
 }
+OWN = [find_definition(str(path)) for path in sorted((ROOT / "grids").glob("*.yaml"))]
 EACH = pytest.mark.parametrize("definition", CATALOGUE, ids=lambda one: one.name)
+EACH_SCALE = pytest.mark.parametrize(
+    ("definition", "scale"),
+    [(one, scale) for one in (*CATALOGUE, *OWN) for scale in one.scales],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+EACH_AND_OWN = pytest.mark.parametrize("definition", [*CATALOGUE, *OWN], ids=lambda one: one.name)
 
 SMALL = """
 title: A grid
@@ -41,8 +48,7 @@ scales:
 """
 
 
-@EACH
-@pytest.mark.parametrize("scale", ["starter", "paper"])
+@EACH_SCALE
 def test_every_run_of_every_experiment_has_settings_that_the_pipeline_takes(
     definition: Definition, scale: str, tmp_path: Path
 ) -> None:
@@ -55,7 +61,7 @@ def test_every_run_of_every_experiment_has_settings_that_the_pipeline_takes(
         assert "${" not in json.dumps(run.settings)
 
 
-@EACH
+@EACH_AND_OWN
 def test_what_it_reads_off_is_written_before_its_last_stage_ends(definition: Definition) -> None:
     if definition.kind == "command":
         return
@@ -70,6 +76,7 @@ def test_what_it_reads_off_is_written_before_its_last_stage_ends(definition: Def
 
 @EACH
 def test_it_can_be_read_by_a_person(definition: Definition) -> None:
+    assert definition.paper is not None
     assert definition.paper.split()[0] in {"Table", "Figure"}
     assert len(definition.claim) > 40
     starter = definition.scale("starter")
@@ -78,7 +85,7 @@ def test_it_can_be_read_by_a_person(definition: Definition) -> None:
     assert definition.scale("paper").profile == "paper-flan-t5-xl"
 
 
-@EACH
+@EACH_AND_OWN
 def test_the_rows_it_compares_exist(definition: Definition, tmp_path: Path) -> None:
     profile = settings_of(ROOT / "profiles/starter.yaml")
     runs = plan(definition, Choice("starter", (), tmp_path, tmp_path), profile=profile)
@@ -91,7 +98,7 @@ def test_the_rows_it_compares_exist(definition: Definition, tmp_path: Path) -> N
 
 
 def test_each_table_and_figure_is_there_once() -> None:
-    places = [definition.paper for definition in CATALOGUE]
+    places = [definition.paper or "" for definition in CATALOGUE]
     assert [p for p in places if p.startswith("Table")] == [f"Table {n}" for n in range(1, 14)]
     figures = [p for p in places if p.startswith("Figure")]
     assert figures == [f"Figure {n}" for n in range(4, 8)]

@@ -110,9 +110,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     return runs
 
 
-def start(folder: Path, *, again: bool = False) -> list[dict[str, Any]]:
-    planned = plan(grid(), Choice("starter"), profile=PROFILE)
-    return Session(grid(), folder, folder / "out", PROFILE, FACTS).run_all(planned, again=again)
+def start(folder: Path, *, again: bool = False, **changes: object) -> list[dict[str, Any]]:
+    made = grid(**changes)
+    planned = plan(made, Choice("starter"), profile=PROFILE)
+    return Session(made, folder, folder / "out", PROFILE, FACTS).run_all(planned, again=again)
 
 
 def test_a_second_session_asks_nothing_again(tmp_path: Path, runs: Runs) -> None:
@@ -173,6 +174,13 @@ def test_all_files_say_the_same(tmp_path: Path, runs: Runs) -> None:
     assert record["runs"][0]["settings"] == {"train.sigma": 0.8, "train.seed": 1}
     assert str(tmp_path) not in json.dumps(record)
     assert (folder / "plot.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_claim_of_ones_own_is_not_the_papers(tmp_path: Path, runs: Runs) -> None:
+    start(tmp_path, paper=None)
+    text = (tmp_path / "out/table.md").read_text(encoding="utf-8")
+    assert "**The claim:** A claim." in text
+    assert "arxiv.org" not in text
 
 
 def test_what_models_wrote_cannot_break_the_page() -> None:

@@ -81,7 +81,7 @@ def test_equal_rows_are_not_told_apart() -> None:
 
 @pytest.mark.parametrize(
     ("gain", "verdict", "said"),
-    [(5.0, "shows", "as the paper says"), (-5.0, "contrary", "contrary")],
+    [(5.0, "shows", "as claimed"), (-5.0, "contrary", "contrary")],
 )
 def test_a_clear_difference_is_told(gain: float, verdict: str, said: str) -> None:
     expect = {"kind": "above", "column": "mean", "row": "ours", "than": ["theirs"]}

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.params_file import load_params
 from stages.errors import PipelineError
+from stages.params_file import load_params
 from stages.tables.schemas import LABELLED
 from stages.tables.writing import write_table
 from stages.training.triplets import Triplets, read_triplets
