@@ -119,6 +119,8 @@ def plans_of(request: Request) -> Plans:
         "`guide` and `train` are the stage train; `tables` are prepare, curate and validate at an "
         "assumed 30 microseconds a row.",
     ]
+    if project.settings["score"]["where"] is not None:
+        notes.append("`score` is an upper bound: score.where spares judges nobody knows how many.")
     return Plans(plans, [*notes, *_too_large(plans, speed)])
 
 

@@ -181,6 +181,7 @@ def score(  # noqa: PLR0913, PLR0917  as many options as the stage has files
       multicsr score
       dvc exp run -S 'score.judges=[expectation]'
       dvc exp run -S 'score.judges=[likelihood,encoder]' -S score.combine=all
+      dvc exp run -S 'score.judges=[likelihood,encoder]' -S "score.where='encoder_a >= 3'"
     """
     with timed("score", timing) as cost:
         from stages import score as stage
@@ -233,7 +234,7 @@ def curate(
         settings = load_params(params)
         stage.run(
             settings.curate,
-            judges=settings.score.judges,
+            judging=settings.score,
             scored=scored,
             curated=curated,
             rejected=rejected,

@@ -7,17 +7,17 @@ Arithmetic only, so thresholds can be swept without asking the language model ag
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from stages.curation.choosing import choice_of
+from stages.curation.choosing import EACH, asked_where, choice_of
 from stages.curation.rules import JUDGED, reasons_of, swapped
 from stages.errors import PipelineError
-from stages.params import CurateParams
+from stages.params import CurateParams, ScoreParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
 from stages.tables.reading import count_rows, table_batches
@@ -34,6 +34,7 @@ REMEDIES = {
     "instructions to a judge.",
     "copies_premise": "raise generate.temperature or generate.omega.",
     "contradiction_repeats_entailment": "raise generate.temperature or generate.omega.",
+    "not_asked": "loosen score.where in params.yaml to suit the scores of the judges it looks at.",
     "score_unreadable": "set other score.judges; likelihood always gives a number.",
     "entailment_too_far": "lower curate.alpha in params.yaml to suit these scores.",
     "contradiction_too_near": "raise curate.beta in params.yaml to suit these scores.",
@@ -52,7 +53,7 @@ QUANTILES = {"least": 0.0, "10%": 0.1, "half": 0.5, "90%": 0.9, "greatest": 1.0}
 def run(
     params: CurateParams,
     *,
-    judges: Sequence[str],
+    judging: ScoreParams,
     scored: Path,
     curated: Path,
     rejected: Path,
@@ -65,7 +66,7 @@ def run(
 
     Args:
         params: The rules.
-        judges: Who gave the scores, in the order of ``score.judges``.
+        judging: How ``scored`` came about.
         scored: SCORED.
         curated: Becomes CURATED.
         rejected: Becomes REJECTED.
@@ -73,11 +74,14 @@ def run(
         progress: Is told of every row.
 
     Raises:
-        PipelineError: When not one triplet is left to train on, or ``curate.where`` is no condition
-            on these columns; nothing is written then.
+        PipelineError: When not one triplet is left to train on, or a condition is none on these
+            columns; nothing is written then.
     """
     rules = params.model_dump(exclude={"swap_reversed", "where"})
-    rules["where"], columns = choice_of(params.where, judges)
+    rules["where"] = choice_of(params.where, judging.judges)
+    asked = asked_where(judging.where, judging.judges)
+    rules["asked"] = asked.holds if asked else None
+    columns = (*JUDGED, *EACH) if rules["where"] or asked else JUDGED
     rows = count_rows(scored, SCORED)
     with progress("judging triplets", total=2 * rows, unit="rows") as advance:
         parts = partial(_parts, scored, swap=params.swap_reversed, advance=advance)

@@ -206,6 +206,9 @@ class ScoreParams(Section):
     (`encoder`), the classifier `models.nli`."""
     combine: Combine
     """Of several judges: the least or mean score; `all` takes the least a and the greatest b."""
+    where: str | None
+    """The judges that it does not name are asked only where it holds: a condition in SQL on the
+    texts and other judges' scores, such as `encoder_a >= 3`; null asks all about all."""
     batch_triplets: int = Field(ge=1)
     """Triplets scored at once; changes speed and memory, not the scores."""
     shard_triplets: int = Field(ge=1)

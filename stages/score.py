@@ -5,11 +5,12 @@ triplets.parquet + models/llm, guide, nli -> scored.parquet
                                              calibration.json   how scores came about
 
 a = ``entailment_score`` and b = ``contradiction_score``, both in [0, 5]. Triplets whose text is
-already unusable (see ``stages.curation.flaws``) are not asked about; their scores stay empty.
+already unusable (see ``stages.curation.flaws``) are not asked about, nor does a judge whom
+``score.where`` does not name look at those that it rules out; their scores stay empty.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from stages.curation.choosing import Choice, asked_where
 from stages.curation.flaws import WRITTEN, flaw_expression
 from stages.curation.tallies import ScoredTally
 from stages.engines.digests import source_digest
@@ -24,10 +26,11 @@ from stages.engines.folders import MadeWith, digests_of
 from stages.engines.hardware import Hardware
 from stages.engines.local import LocalEngine
 from stages.engines.protocol import Engine
-from stages.engines.shards import Plan, Shards
+from stages.engines.shards import RESULTS_AT_ONCE, Plan, Shards
 from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
+from stages.judges.partly import EACH, spread
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
@@ -36,7 +39,7 @@ from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
 from stages.tables.json_files import write_json
-from stages.tables.rows import rows_of
+from stages.tables.rows import Rows, SomeRows, rows_of
 from stages.tables.schemas import SCORED, TRIPLETS
 from stages.tables.writing import write_parts
 
@@ -64,7 +67,6 @@ COMMON_CODE = (
     "stages.equations.similarity_scores",
     "stages.score",
 )
-EACH = pl.List(pl.Float64)
 UNSCORED = Judgement(score=None, answer="")
 
 
@@ -92,12 +94,17 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     folders = Folders(llm=llm, encoder=guide, nli=nli)
     served = Server(**server.model_dump())
     engine = engine or LocalEngine()
-    opinions: dict[str, Shards] = {}
-    records: list[dict[str, object]] = []
+    condition = asked_where(params.where, params.judges)
+    first = [name for name in params.judges if condition is None or name in condition.judges]
+    opinions: dict[str, Opinion] = {}
+    records: dict[str, dict[str, object]] = {}
     usage: dict[str, dict[str, float]] = {}
     with ExitStack() as until_written:
         table = until_written.enter_context(rows_of(triplets, TRIPLETS))
-        for name in params.judges:
+        asked = None
+        for name in (*first, *(name for name in params.judges if name not in first)):
+            if name not in first and asked is None:
+                asked = _asked(params, first, opinions, table)
             scorer = Scorer(name, folders, params.dtype, served, engine.hardware)
             judge = scorer.judge
             plan = _plan(
@@ -108,21 +115,26 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
                 output=scored,
                 hardware=engine.hardware,
             )
-            opinions[name] = until_written.enter_context(Shards(table, plan, work=work))
-            _ask(scorer, opinions[name], work=work, progress=progress, engine=engine)
-            records.append(record(judge))
+            rows = table if asked is None else SomeRows(table, asked)
+            shards = until_written.enter_context(Shards(rows, plan, work=work))
+            opinions[name] = Opinion(shards, table, asked)
+            _ask(scorer, shards, work=work, progress=progress, engine=engine)
+            records[name] = record(judge)
             usage |= usage_figures(language_model_of(judge))
             del judge, scorer
-        tally = ScoredTally()
-        write_parts(_combined(opinions, params.combine), scored, SCORED, seen=tally.add)
+        tally = ScoredTally(condition.holds if condition else None)
+        parts = _combined({name: opinions[name] for name in params.judges}, params.combine)
+        write_parts(parts, scored, SCORED, seen=tally.add)
     how_a, how_b = READINGS[params.combine]
-    write_json({"judges": records, "combine": {"a": how_a, "b": how_b}}, calibration)
+    by_judge = [records[name] for name in params.judges]
+    write_json({"judges": by_judge, "combine": {"a": how_a, "b": how_b}}, calibration)
     counts = tally.counts()
     write_json({**counts, **tally.levels(), **usage}, metrics)
     log.info(
-        "score: %s triplets; %s not asked about, as their text has a flaw; %s with an answer that "
-        "could not be read",
-        *(f"{counts[what]:,}" for what in ("rows", "not_asked", "unreadable")),
+        "score: %s triplets; %s not asked about, as %s; %s with an answer that could not be read",
+        *(f"{counts['rows']:,}", f"{counts['not_asked']:,}"),
+        "their text has a flaw" + (" or score.where does not hold" if params.where else ""),
+        f"{counts['unreadable']:,}",
     )
 
 
@@ -136,8 +148,45 @@ def _ask(
         opinion.make(scorer.score, progress=progress, engine=maker)
 
 
-def _combined(opinions: Mapping[str, Shards], combine: str) -> Iterator[pl.DataFrame]:
-    """Yield SCORED some shards at a time, which all judges have cut alike."""
+@dataclass(frozen=True)
+class Opinion:
+    """What one judge said of all triplets, or of those that it was asked about.
+
+    Attributes:
+        shards: SCORED of those.
+        table: All triplets.
+        asked: For each of them whether it was asked about; None where all were.
+    """
+
+    shards: Shards
+    table: Rows
+    asked: pl.Series | None
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield SCORED of all, some shards at a time, which all judges cut alike."""
+        if self.asked is None:
+            return iter(self.shards)
+        return spread(self.shards, self.table, self.asked, at_once=self.shards.rows_at_once)
+
+
+def _asked(
+    params: ScoreParams, judges: Sequence[str], opinions: Mapping[str, Opinion], table: Rows
+) -> pl.Series | None:
+    """Return for every triplet whether ``params.where`` holds by what ``judges`` said of it."""
+    if params.where is None:
+        return None
+    holds = Choice(params.where, judges, setting="score.where").holds
+    parts = _combined(opinions, params.combine) if opinions else table.parts(RESULTS_AT_ONCE)
+    found = pl.concat([pl.Series(dtype=pl.Boolean), *map(holds, parts)])
+    log.info(
+        "score: %s of %s triplets meet score.where, and are asked about further",
+        *(f"{count:,}" for count in (found.sum(), len(found))),
+    )
+    return found
+
+
+def _combined(opinions: Mapping[str, Opinion], combine: str) -> Iterator[pl.DataFrame]:
+    """Yield SCORED some shards at a time."""
     for parts in zip(*opinions.values(), strict=True):
         yield combined(dict(zip(opinions, parts, strict=True)), combine)
 
@@ -206,7 +255,7 @@ def _plan(
 
 def _settings(judge: Judge, params: ScoreParams) -> dict[str, object]:
     """Return the settings that shape what this judge alone says."""
-    others = {"judges", "combine", "batch_triplets"}
+    others = {"judges", "combine", "where", "batch_triplets"}
     mine = others | {"dtype"} if language_model_of(judge) is None else others
     return params.by_key("score", without=mine)
 

@@ -1,11 +1,11 @@
-"""Curation by a condition in SQL on the texts and on what each judge said of them."""
+"""Conditions in SQL on the texts of a triplet and on what each judge said of it."""
 
 from collections.abc import Sequence
 
 import polars as pl
 
 from stages.curation.flaws import WRITTEN
-from stages.curation.rules import JUDGED, Where
+from stages.curation.rules import Where
 from stages.curation.steering import TEXTS
 from stages.errors import PipelineError, did_you_mean
 from stages.tables.conditions import Condition
@@ -17,44 +17,56 @@ EACH = tuple(f"{side}_scores" for side in WRITTEN)
 
 
 class Choice:
-    """Says which triplets of SCORED meet ``curate.where``.
+    """Says which triplets of SCORED meet a condition.
 
-    The condition may name the texts, ``a`` and ``b``, and every judge's own scores of the two,
-    such as ``forward_a`` and ``encoder_b``.
+    It may name the texts, every judge's own scores of the two pairs, such as ``forward_a`` and
+    ``encoder_b``, and ``a`` and ``b``, where it stands in ``curate.where``.
 
     Args:
         text: The condition.
-        judges: Names of the judges, in the order of ``score.judges``.
+        judges: Names of the judges, in the order of the lists in SCORED.
+        setting: Where the text stands, for messages.
 
     Raises:
         PipelineError: When it is no SQL, or names what there is not.
     """
 
-    def __init__(self, text: str, judges: Sequence[str]) -> None:
-        self._condition = Condition(text, setting="curate.where", example=EXAMPLE)
+    def __init__(self, text: str, judges: Sequence[str], *, setting: str = "curate.where") -> None:
+        self._condition = Condition(text, setting=setting, example=EXAMPLE)
         self._count = len(judges)
-        self._named = {
-            **{letter: pl.col(f"{side}_score") for letter, side in SIDES.items()},
-            **{
-                f"{judge}_{letter}": pl.col(f"{side}_scores").list.get(place, null_on_oob=True)
-                for letter, side in SIDES.items()
-                for place, judge in enumerate(judges)
-            },
+        own = {
+            (judge, f"{judge}_{letter}"): pl.col(f"{side}_scores").list.get(place, null_on_oob=True)
+            for letter, side in SIDES.items()
+            for place, judge in enumerate(judges)
         }
-        known = [*TEXTS, *self._named]
-        for name in self._condition.columns:
-            if name not in known:
+        both = {letter: pl.col(f"{side}_score") for letter, side in SIDES.items()}
+        known = (both if setting == "curate.where" else {}) | {
+            name: scores for (_, name), scores in own.items()
+        }
+        columns = self._condition.columns
+        for name in columns:
+            if name not in (*TEXTS, *known):
                 raise PipelineError(
-                    f"curate.where = {text!r} names {name!r}{did_you_mean(name, known)}",
-                    remedy=f"choose of: {', '.join(known)}.",
+                    f"{setting} = {text!r} names {name!r}{did_you_mean(name, [*TEXTS, *known])}",
+                    remedy=f"choose of: {', '.join((*TEXTS, *known))}.",
                 )
+        self._named = {name: scores for name, scores in known.items() if name in columns}
+        self.judges = frozenset(judge for judge, name in own if name in columns)
+        """Whose scores the condition looks at."""
 
     def holds(self, scored: pl.DataFrame) -> pl.Series:
         """Return for every row of SCORED whether the condition holds.
 
+        Without ``judges``, the texts are enough.
+
         Raises:
             PipelineError: When other judges gave the scores than are named now.
         """
+        if self.judges:
+            self._check(scored)
+        return self._condition.holds(scored.with_columns(**self._named))
+
+    def _check(self, scored: pl.DataFrame) -> None:
         for count in scored[EACH[0]].list.len().unique().drop_nulls().to_list():
             if count != self._count:
                 raise PipelineError(
@@ -62,13 +74,27 @@ class Choice:
                     f"{self._count}.",
                     remedy="run `multicsr score` again, or `dvc repro`.",
                 )
-        names = self._named.keys() & self._condition.columns
-        wanted = {name: self._named[name] for name in names}
-        return self._condition.holds(scored.with_columns(**wanted))
 
 
-def choice_of(text: str | None, judges: Sequence[str]) -> tuple[Where | None, tuple[str, ...]]:
-    """Return what asks the condition, if there is one, and the columns that curation reads."""
+def asked_where(text: str | None, judges: Sequence[str]) -> Choice | None:
+    """Return the condition ``score.where`` of those whom ``judges`` are asked about.
+
+    Raises:
+        PipelineError: When it is none, or looks at every judge's scores.
+    """
     if text is None:
-        return None, JUDGED
-    return Choice(text, judges).holds, (*JUDGED, *EACH)
+        return None
+    condition = Choice(text, judges, setting="score.where")
+    if condition.judges == set(judges):
+        raise PipelineError(
+            f"score.where = {text!r} names every judge of score.judges, so that nobody is left "
+            "who would be asked less.",
+            remedy="let it look at the cheap judges alone, such as encoder_a; curate.where may "
+            "look at all.",
+        )
+    return condition
+
+
+def choice_of(text: str | None, judges: Sequence[str]) -> Where | None:
+    """Return what asks the condition ``curate.where``, if there is one."""
+    return None if text is None else Choice(text, judges).holds

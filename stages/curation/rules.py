@@ -19,6 +19,7 @@ REASONS = (
     "steers_judge",
     "copies_premise",
     "contradiction_repeats_entailment",
+    "not_asked",
     "score_unreadable",
     "entailment_too_far",
     "contradiction_too_near",
@@ -27,8 +28,7 @@ REASONS = (
     "outdone",
 )
 """Every reason a triplet may be rejected for; the first that holds is given."""
-UNMET = pl.lit("condition_not_met", dtype=pl.Enum(REASONS))
-
+Reason = pl.Enum(REASONS)
 JUDGED = (
     "id",
     "sample",
@@ -87,27 +87,28 @@ def reasons_of(
     gamma: float,
     triplets_per_premise: int,
     where: Where | None = None,
+    asked: Where | None = None,
 ) -> pl.Series:
     """Return what :func:`judged` says of a table that comes in parts, a byte a row.
 
     Args:
-        parts: Rows of SCORED in order, of which JUDGED and what ``where`` looks at is enough,
+        parts: Rows of SCORED in order, of which JUDGED and what the conditions look at is enough,
             already swapped where they are to be.
         alpha: As there, like the rest.
         beta: As there.
         gamma: As there.
         triplets_per_premise: As there.
         where: As there.
+        asked: Says which rows every judge was asked about; the others are ``not_asked``.
 
     Returns:
         ``reason``, an Enum, for all rows.
     """
-    reason = _first_reason(alpha=alpha, beta=beta, gamma=gamma).cast(pl.Enum(REASONS))
-    found = [pl.Series("reason", [], pl.Enum(REASONS))]
+    reason = _first_reason(alpha=alpha, beta=beta, gamma=gamma).cast(Reason)
+    found = [pl.Series("reason", [], Reason)]
     passed = []
     for part in parts:
-        met = where(part) if where else pl.lit(value=True)
-        first = pl.coalesce(reason, pl.when(~met).then(UNMET))
+        first = _with_conditions(reason, part, where=where, asked=asked)
         columns = part.lazy().select("id", "sample", gap=GAP, reason=first)
         rows = columns.collect().with_row_index("row", offset=sum(map(len, found)))
         found.append(rows["reason"])
@@ -116,7 +117,19 @@ def reasons_of(
     if not passed:
         return reasons
     outdone = _outdone(pl.concat(passed), triplets_per_premise)
-    return reasons.scatter(outdone, pl.Series(["outdone"], dtype=pl.Enum(REASONS)))
+    return reasons.scatter(outdone, pl.Series(["outdone"], dtype=Reason))
+
+
+def _with_conditions(
+    reason: pl.Expr, part: pl.DataFrame, *, where: Where | None, asked: Where | None
+) -> pl.Expr:
+    if asked is not None:
+        unscored = (reason == "score_unreadable") & ~asked(part)
+        reason = pl.when(unscored).then(pl.lit("not_asked", dtype=Reason)).otherwise(reason)
+    if where is not None:
+        unmet = pl.when(~where(part)).then(pl.lit("condition_not_met", dtype=Reason))
+        reason = pl.coalesce(reason, unmet)
+    return reason
 
 
 def _first_reason(*, alpha: float, beta: float, gamma: float) -> pl.Expr:

@@ -4,6 +4,7 @@ import polars as pl
 
 from stages.curation.closeness import Closeness
 from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.rules import Where
 from stages.equations.running_mean import RunningMean
 
 ALIKE = 4.5
@@ -37,9 +38,14 @@ class WrittenTally:
 
 
 class ScoredTally:
-    """Counts what became of the scores, and how great they are."""
+    """Counts what became of the scores, and how great they are.
 
-    def __init__(self) -> None:
+    Args:
+        asked: Says which rows of SCORED every judge was asked about, besides those with a flaw.
+    """
+
+    def __init__(self, asked: Where | None = None) -> None:
+        self._asked = asked
         self._rows = 0
         self._scored = 0
         self._unasked = 0
@@ -51,7 +57,10 @@ class ScoredTally:
         both = table["entailment_score"].is_not_null() & table["contradiction_score"].is_not_null()
         self._rows += len(table)
         self._scored += int(both.sum())
-        self._unasked += int(table.select(flaw_expression().is_not_null()).to_series().sum())
+        unasked = table.select(flaw_expression().is_not_null()).to_series()
+        if self._asked is not None:
+            unasked |= ~both & ~self._asked(table)
+        self._unasked += int(unasked.sum())
         for name in WRITTEN:
             scores = table[f"{name}_score"].drop_nulls()
             self._means[name].add(scores.to_list())

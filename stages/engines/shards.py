@@ -151,6 +151,12 @@ class Shards(AbstractContextManager["Shards"]):
             for _ in series.through(engine or LocalEngine(), maker, terms=plan.terms):
                 pass  # its seal is checked; it is read again when its turn comes
 
+    @property
+    def rows_at_once(self) -> int:
+        """Rows whose results are given together, fewer at the end: whole shards."""
+        rows = self._plan.shard_rows
+        return rows * max(1, RESULTS_AT_ONCE // (rows * self._plan.results_each))
+
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """Yield all results in the order of the rows, some shards at a time, after :meth:`make`.
 
@@ -159,7 +165,7 @@ class Shards(AbstractContextManager["Shards"]):
         Raises:
             PipelineError: When one is gone, or no longer as it was written.
         """
-        at_once = max(1, RESULTS_AT_ONCE // (self._plan.shard_rows * self._plan.results_each))
+        at_once = self.rows_at_once // self._plan.shard_rows
         numbers = range(len(self._series.paths))
         for start in numbers[::at_once]:
             yield pl.concat(map(self._series.read, numbers[start : start + at_once]))

@@ -21,6 +21,7 @@ REASONS = {
     "steers_judge": "a text talks to the judge, such as by naming a score",
     "copies_premise": "the answer repeats the premise",
     "contradiction_repeats_entailment": "both answers are the same sentence",
+    "not_asked": "the condition score.where does not hold",
     "score_unreadable": "the judge gave no readable score",
     "entailment_too_far": "the entailment is too far from the premise (a < alpha)",
     "contradiction_too_near": "the contradiction is too near to the premise (b > beta)",

@@ -85,6 +85,41 @@ class RowsInMemory(Rows):
         return self._table.slice(start, rows)
 
 
+class SomeRows(Rows):
+    """Some of the rows of another, in their order.
+
+    Args:
+        rows: The others.
+        chosen: For each of them whether it is one.
+    """
+
+    def __init__(self, rows: Rows, chosen: pl.Series) -> None:
+        self._rows = rows
+        self._places = chosen.arg_true()
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names, in order."""
+        return self._rows.columns
+
+    @property
+    def size(self) -> float:
+        """Bytes that they may take in memory, if they are as long as the others."""
+        return self._rows.size * len(self) / max(1, len(self._rows))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._places)
+
+    def part(self, start: int, rows: int) -> pl.DataFrame:
+        """Return ``rows`` rows from ``start`` on, fewer at the end."""
+        places = self._places.slice(start, rows)
+        if places.is_empty():
+            return self._rows.part(0, 0)
+        first, last = int(places[0]), int(places[-1])
+        return self._rows.part(first, last - first + 1)[(places - first).to_list()]
+
+
 @contextlib.contextmanager
 def rows_of(path: Path, schema: Schema) -> Iterator["RowsOfFile"]:
     """Give the rows of the Parquet file ``path`` while the block runs, as they are at its start.

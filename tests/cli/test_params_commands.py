@@ -11,7 +11,7 @@ from stages.params import settings
 from stages.params_file import load_params
 from tests.cli.running import ROOT, Run
 
-PROFILES = ["paper-api", "paper-flan-t5-xl", "smoke", "starter"]
+PROFILES = ["laptop-best", "paper-api", "paper-flan-t5-xl", "smoke", "starter"]
 
 
 def test_the_profiles_are_these() -> None:
@@ -114,7 +114,7 @@ def test_an_unknown_profile_gets_the_nearest_and_the_list(run: Run, project: Pat
     ended = run("params", "switch", "stater")
     assert ended.code == 2
     assert ended.err.startswith("error: there is no profile 'stater', did you mean starter?\n")
-    assert "choose one of paper-api, paper-flan-t5-xl, smoke, starter." in ended.err
+    assert "choose one of laptop-best, paper-api, paper-flan-t5-xl, smoke, starter." in ended.err
 
 
 def _own_value(project: Path) -> None:

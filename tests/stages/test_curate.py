@@ -6,23 +6,35 @@ import pytest
 from stages import curate
 from stages.curation.rules import REASONS, judged
 from stages.errors import PipelineError
-from stages.params import CurateParams
+from stages.params import CurateParams, ScoreParams
+from stages.params_file import load_params
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import CURATED, REJECTED, SCORED
 from stages.tables.writing import write_table
 from tests.curation.tables_at_hand import row
 
+ROOT = Path(__file__).parents[2]
 PAPER = CurateParams(
     alpha=3, beta=3, gamma=1, triplets_per_premise=1, swap_reversed=False, where=None
 )
 
 
-def run(folder: Path, rows: list[dict[str, object]], params: CurateParams = PAPER) -> None:
+JUDGING = load_params(ROOT / "profiles/smoke.yaml").score.model_copy(
+    update={"judges": ("forward", "encoder")}
+)
+
+
+def run(
+    folder: Path,
+    rows: list[dict[str, object]],
+    params: CurateParams = PAPER,
+    judging: ScoreParams = JUDGING,
+) -> None:
     write_table(pl.DataFrame(rows, schema=SCORED), folder / "scored.parquet")
     curate.run(
         params,
-        judges=("forward", "encoder"),
+        judging=judging,
         scored=folder / "scored.parquet",
         curated=folder / "curated.parquet",
         rejected=folder / "rejected.parquet",
@@ -100,3 +112,18 @@ def test_the_log_says_what_was_rejected_and_why(
     with caplog.at_level("INFO"):
         run(tmp_path, [row(0), row(1, entailment_score=1.0)])
     assert "kept 1 of 2 triplets (entailment_too_far 1)" in caplog.text
+
+
+def test_who_was_not_asked_about_is_told_from_who_could_not_be_read(tmp_path: Path) -> None:
+    unscored = {"entailment_score": None, "contradiction_score": None}
+    rows = [
+        row(0, entailment_scores=[4.0, 4.0], contradiction_scores=[1.5, 1.5]),
+        row(1, **unscored, entailment_scores=[None, 2.0], contradiction_scores=[None, 1.0]),
+        row(2, **unscored, entailment_scores=[None, 3.0], contradiction_scores=[None, 1.0]),
+        row(3, **unscored, entailment_scores=[None, None], contradiction_scores=[None, None])
+        | {"entailment": ""},
+    ]
+    judging = JUDGING.model_copy(update={"where": "encoder_a >= 3"})
+    run(tmp_path, rows, judging=judging)
+    rejected = read_table(tmp_path / "rejected.parquet", REJECTED)
+    assert rejected["reason"].to_list() == ["not_asked", "score_unreadable", "empty"]

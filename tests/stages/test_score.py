@@ -1,4 +1,5 @@
 import gc
+import shutil
 import weakref
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,56 @@ def test_another_way_to_combine_asks_no_judge_again(panel: Path) -> None:
     scored(panel, judges=("likelihood",))
     after = {file: file.stat().st_mtime_ns for file in (panel / ".work/score").rglob("*.parquet")}
     assert after == shards
+
+
+def rows_judged(folder: Path) -> dict[str, int]:
+    """Return how many rows each judge was asked about, by what its shards hold."""
+    found: dict[str, int] = {}
+    for shards in (folder / ".work/score").iterdir():
+        plan = read_json(shards / "plan.json")
+        found[plan["facts"]["judge"]] = plan["rows"]
+    return found
+
+
+def test_a_condition_on_one_judge_spares_the_others(panel: Path) -> None:
+    judges = ("likelihood", "encoder", "nli")
+    everything = scored(panel, judges=judges)
+    first, second = (scores[1] for scores in everything["entailment_scores"][:2])
+    shutil.rmtree(panel / ".work")
+    between = (first + second) / 2
+    nearer = 0 if first > second else 1
+    part = scored(panel, judges=judges, where=f"encoder_a > {between}")
+    assert rows_judged(panel) == {"encoder": 3, "likelihood": 1, "nli": 1}
+    assert part[nearer].equals(everything[nearer])
+    other = part.row(1 - nearer, named=True)
+    assert other["entailment_score"] is other["contradiction_score"] is None
+    assert [score is None for score in other["entailment_scores"]] == [True, False, True]
+    assert other["entailment_answer"].startswith("encoder ")
+    assert "likelihood" not in other["entailment_answer"]
+    saved = read_json(panel / "calibration.json")
+    assert [record["judge"] for record in saved["judges"]] == list(judges)
+    counts = read_json(panel / "scoring.json")
+    assert (counts["scored"], counts["not_asked"], counts["unreadable"]) == (1, 2, 0)
+
+
+def test_a_condition_on_the_texts_alone_spares_every_judge(panel: Path) -> None:
+    table = scored(panel, judges=("likelihood",), where="premise LIKE 'Bread%'")
+    assert rows_judged(panel) == {"likelihood": 1}
+    assert table["entailment_score"].is_null().to_list() == [True, False, True]
+
+
+def test_a_condition_that_nothing_meets_leaves_all_without_scores(panel: Path) -> None:
+    table = scored(panel, judges=("likelihood", "encoder"), where="encoder_a > 6")
+    assert rows_judged(panel)["likelihood"] == 0
+    assert table["entailment_score"].null_count() == 3
+    assert read_json(panel / "scoring.json")["not_asked"] == 3
+
+
+def test_a_condition_that_names_every_judge_is_refused(panel: Path) -> None:
+    with pytest.raises(PipelineError, match=r"score\.where = 'encoder_a > 1' names every judge"):
+        scored(panel, judges=("encoder",), where="encoder_a > 1")
+    with pytest.raises(PipelineError, match=r"score\.where(.|\n)*'a'"):
+        scored(panel, judges=("encoder", "nli"), where="a > 1")
 
 
 def test_how_scores_came_about_is_saved(panel: Path) -> None:
