@@ -14,6 +14,7 @@ from cli.masked_pairs import Wanted, refuse_other_filters, show_masked_pairs
 from cli.options import PARAMS, ParamsFile, WorkFolder
 from cli.wording import printable
 from stages.errors import PipelineError, did_you_mean
+from stages.tables.columns import TEXTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 
 SHOWN = 20
 SCORES = (("a", "entailment_score"), ("b", "contradiction_score"), ("gap", "gap"))
-TEXTS = ("premise", "entailment", "contradiction")
 
 
 class Order(StrEnum):

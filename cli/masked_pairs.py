@@ -12,6 +12,7 @@ from cli.console import OUT, progress
 from cli.options import work_folder
 from cli.wording import printable
 from stages.errors import PipelineError
+from stages.tables.columns import WRITTEN
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN = 20
-TEXT_COLUMNS = ("entailment", "contradiction")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _with_texts(pairs: "pl.DataFrame", triplets: "pl.DataFrame") -> "pl.DataFram
     """Replace the numbers of triplets by what is said there."""
     import polars as pl
 
-    candidates = {name: triplets[name].gather(pairs["candidate"]) for name in TEXT_COLUMNS}
+    candidates = {name: triplets[name].gather(pairs["candidate"]) for name in WRITTEN}
     return pl.DataFrame(
         {
             "cosine": pairs["cosine"],

@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.choosing import Choice, asked_where
-from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.flaws import flaw_expression
 from stages.curation.tallies import ScoredTally
 from stages.engines.digests import source_digest
 from stages.engines.folders import MadeWith, digests_of
@@ -38,6 +38,7 @@ from stages.language_models.servers.account import accounted, asked_from_here, u
 from stages.language_models.servers.settings import Server
 from stages.params import ScoreParams, ServerParams
 from stages.progress import Progress, silent
+from stages.tables.columns import WRITTEN
 from stages.tables.json_files import write_json
 from stages.tables.rows import Rows, SomeRows, rows_of
 from stages.tables.schemas import SCORED, TRIPLETS

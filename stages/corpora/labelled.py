@@ -7,9 +7,8 @@ import polars as pl
 
 from stages.corpora.normal_form import normalise, sentence_id
 from stages.corpora.reading import read_column
+from stages.tables.columns import TEXTS
 from stages.tables.schemas import LABELLED
-
-TEXTS = ("premise", "entailment", "contradiction")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 import polars as pl
 
-from stages.curation.flaws import WRITTEN, plain_text
+from stages.curation.flaws import plain_text
 from stages.equations.running_mean import RunningMean
+from stages.tables.columns import WRITTEN
 
 NEAR_COPY = 0.8
 """Overlap from which an answer counts as a near copy: one word in ten differs."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stages.curation.checking import EXAMPLES, Counted
 from stages.curation.expectations import Check, Limits
 from stages.curation.facts import NAME, row_facts
-from stages.curation.flaws import WRITTEN
+from stages.tables.columns import WRITTEN
 from stages.tables.reading import rows_at, table_batches
 from stages.tables.schemas import CURATED, REJECTED, Schema
 

@@ -12,8 +12,8 @@ from math import ceil, floor
 import polars as pl
 
 from stages.curation.facts import check_script, curated_facts, rejected_facts, schema_facts
-from stages.curation.flaws import WRITTEN
 from stages.curation.rules import REASONS, TOLERANCE
+from stages.tables.columns import WRITTEN
 from stages.tables.schemas import CURATED, REJECTED
 
 CRITICAL, WARNING = "critical", "warning"

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import polars as pl
 
 from stages.curation.flaws import (
-    WRITTEN,
     any_written,
     copies_premise_expression,
     leftover_expression,
@@ -17,6 +16,7 @@ from stages.curation.flaws import (
 from stages.curation.rules import TOLERANCE
 from stages.curation.steering import steers_judge_expression
 from stages.errors import PipelineError
+from stages.tables.columns import WRITTEN
 from stages.tables.schemas import Schema
 
 NAME = pl.concat_str("id", "sample", separator="/")

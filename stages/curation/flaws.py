@@ -6,8 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from stages.curation.steering import CHAT_MARK, one_of, steers_judge_expression
-
-WRITTEN = ("entailment", "contradiction")
+from stages.tables.columns import WRITTEN
 
 # Curly quotes and dashes are written as \x{2019} and so on: they are easily mistaken for others.
 _START = r"(?:^|[.!?][\"'\x{201D}\x{2019})\]]*\s+)"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from stages.curation.flaws import WRITTEN, flaw_expression
-from stages.curation.steering import TEXTS
+from stages.curation.flaws import flaw_expression
+from stages.tables.columns import TEXTS, WRITTEN
 
 TOLERANCE = 1e-9
 """Scores such as 3.3 and 2.3 are not a full 1.0 apart in binary; all rules allow for that."""

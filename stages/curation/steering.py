@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-TEXTS = ("premise", "entailment", "contradiction")
+from stages.tables.columns import TEXTS
+
 CHAT_MARK = r"<\|[\w ]*(?:\|>|$)|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
 _END = r"(?:\s*/\s*(?:5|five))?\s*(?:$|[.!?\x{3002}\])](?:\W|$))"
 _FIVE = r"[0-5](?:[.,]\d+)?"

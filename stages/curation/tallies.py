@@ -3,9 +3,10 @@
 import polars as pl
 
 from stages.curation.closeness import Closeness
-from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.flaws import flaw_expression
 from stages.curation.rules import Where
 from stages.equations.running_mean import RunningMean
+from stages.tables.columns import WRITTEN
 
 ALIKE = 4.5
 """Score from which two sentences count as alike."""

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from stages.equations.similarity_scores import combined_scores
+from stages.tables.columns import WRITTEN
 
 READINGS = {"min": ("min", "min"), "mean": ("mean", "mean"), "all": ("min", "max")}
 """How a = ``entailment_score`` and b = ``contradiction_score`` are read from several judges.
@@ -15,7 +16,6 @@ the least a and the greatest b are what the most doubtful judge says: whatever t
 triplet that passes them so passes them with each judge alone. ``min`` takes the least b as well,
 which is lenient towards contradictions.
 """
-SIDES = ("entailment", "contradiction")
 
 
 def combined(opinions: Mapping[str, pl.DataFrame], combine: str) -> pl.DataFrame:
@@ -26,7 +26,8 @@ def combined(opinions: Mapping[str, pl.DataFrame], combine: str) -> pl.DataFrame
         combine: A key of ``READINGS``.
 
     Returns:
-        The triplets with both combined scores, empty where any judge's is; the answers become what
+        The triplets with both combined scores, empty where any judge's is; the lists of scores hold
+        one a judge, in the order of ``opinions``; the answers become what
         every judge said, such as ``forward 3.21 (0.642015), encoder 4.80 (0.960000)``: name, score
         and in brackets what the score was read from. With one judge, its table as it is.
     """
@@ -35,7 +36,7 @@ def combined(opinions: Mapping[str, pl.DataFrame], combine: str) -> pl.DataFrame
         return tables[0]
     columns = [
         column
-        for side, how in zip(SIDES, READINGS[combine], strict=True)
+        for side, how in zip(WRITTEN, READINGS[combine], strict=True)
         for column in (
             _scores(side, tables, how),
             _answers(side, opinions),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from stages.curation.flaws import WRITTEN
+from stages.tables.columns import WRITTEN
 from stages.tables.rows import Rows
 from stages.tables.schemas import SCORED
 

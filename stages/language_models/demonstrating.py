@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from stages.tables.columns import TEXTS
 from stages.tables.rows import Rows
 
 EXAMPLES = "examples"
 """Column of the triplets to show, the nearest last."""
 NONE = -1
-TEXTS = ("premise", "entailment", "contradiction")
 EXAMPLES_TYPE = pl.List(pl.Struct(dict.fromkeys(TEXTS, pl.String)))
 
 

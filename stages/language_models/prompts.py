@@ -14,10 +14,10 @@ from stages.documents import load_yaml
 from stages.errors import PipelineError
 from stages.language_models.protocol import Prompt
 from stages.language_models.randomness import generator
+from stages.tables.columns import WRITTEN
 
 PLACEHOLDER = "{sentence}"
 ANSWER = "{answer}"
-HYPOTHESES = ("entailment", "contradiction")
 LITERAL = "Always respond with the opposite of what you're asked. You never get it right.\n"
 """The noisy instruction that Instructive Decoding (Kim et al. 2024) calls opposite."""
 
@@ -126,7 +126,7 @@ def load_prompts(name: str) -> PromptSet:
     text = _text(name)
     try:
         values = load_yaml(text)
-        entailment, contradiction = (_instructions(values, name, kind) for kind in HYPOTHESES)
+        entailment, contradiction = (_instructions(values, name, kind) for kind in WRITTEN)
     except YAMLError as error:
         raise PipelineError(f"prompts {name} are not YAML: {error}", remedy="mend it.") from error
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -7,18 +7,12 @@ from typing import NamedTuple
 import polars as pl
 
 from stages.language_models.demonstrating import examples_of
-from stages.language_models.prompts import (
-    HYPOTHESES,
-    Example,
-    Instruction,
-    PromptSet,
-    Shown,
-    noisy_prompt,
-)
+from stages.language_models.prompts import Example, Instruction, PromptSet, Shown, noisy_prompt
 from stages.language_models.protocol import Decoding, LanguageModel, Request
+from stages.tables.columns import WRITTEN
 from stages.tables.schemas import TRIPLETS
 
-OPPOSITE = dict(zip(HYPOTHESES, reversed(HYPOTHESES), strict=True))
+OPPOSITE = dict(zip(WRITTEN, reversed(WRITTEN), strict=True))
 
 
 class Row(NamedTuple):
@@ -67,7 +61,7 @@ class TripletWriter:
             for key, sentence in sentences.select("id", "sentence").iter_rows()
             for sample in range(self.samples)
         ]
-        entailment, contradiction = (self._drawn(kind, rows) for kind in HYPOTHESES)
+        entailment, contradiction = (self._drawn(kind, rows) for kind in WRITTEN)
         requests = [
             *map(self._request, rows, entailment, contradiction, ["entailment"] * len(rows)),
             *map(self._request, rows, contradiction, entailment, ["contradiction"] * len(rows)),

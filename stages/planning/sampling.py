@@ -5,11 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
+from stages.tables.columns import TEXTS, WRITTEN
 from stages.tables.reading import read_table
 from stages.tables.schemas import CURATED, SENTENCES, TRIPLETS
 from stages.tables.writing import write_table
-
-TEXTS = ("premise", "entailment", "contradiction")
 
 
 def evenly(sentences: Sequence[str], count: int) -> list[str]:
@@ -63,7 +62,7 @@ def write_curated(source: Path, path: Path, *, rows: int) -> None:
         pl.lit(0.0).alias("contradiction_score"),
         pl.lit("").alias("entailment_answer"),
         pl.lit("").alias("contradiction_answer"),
-    ).with_columns(pl.concat_list(f"{side}_score").alias(f"{side}_scores") for side in TEXTS[1:])
+    ).with_columns(pl.concat_list(f"{side}_score").alias(f"{side}_scores") for side in WRITTEN)
     write_table(judged.select(CURATED.keys()), path)
 
 

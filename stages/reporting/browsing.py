@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from stages.reporting.wording import PLACEHOLDER, number, plain, readable, reason_in_words
+from stages.tables.columns import TEXTS
 
 MOST_BYTES = 5_000_000
 """Of all triplets together as they stand in the page, which has to stay under 10 MB."""
@@ -18,7 +19,6 @@ LEAST_BYTES = 20
 FIRST_ROWS = 9
 """Triplets that are there before, or without, any search; also those of a page of results."""
 KEPT = "kept"
-TEXTS = ("premise", "entailment", "contradiction")
 COLUMNS = ("id", "sample", "reason", *TEXTS, "entailment_score", "contradiction_score")
 # What could end the element that holds the data, or begin another one in it.
 HARMLESS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})

@@ -25,12 +25,11 @@ from stages.engines.protocol import Engine, Order, Terms
 from stages.engines.seals import blank_seal
 from stages.engines.series import Series
 from stages.progress import Progress, silent
+from stages.tables.columns import TEXTS
 from stages.tables.rows import RowsInMemory
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("premise", "entailment", "contradiction")
-"""What a triplet is made of, in the order in which the loss takes their vectors."""
 SHARD_TRIPLETS = 2048
 """Triplets a file; a stopped run loses at most those of the file in flight."""
 BATCH_SENTENCES = 64
@@ -149,7 +148,7 @@ def guide_vectors(  # noqa: PLR0913  what the name of their folder covers, and w
         PipelineError: When the guide does not load or a file cannot be written.
     """
     chosen = engine if engine is not None and processes.world == 1 else LocalEngine()
-    texts = triplets.select(COLUMNS)
+    texts = triplets.select(TEXTS)
     settings = {"train.guide_pooler": pooler, "train.template": template}
     files = digests_of(guide)
     hardware = chosen.hardware
@@ -200,7 +199,7 @@ def write_guide_vectors(
     Raises:
         PipelineError: When a file cannot be written.
     """
-    rows = RowsInMemory(triplets.select(COLUMNS))
+    rows = RowsInMemory(triplets.select(TEXTS))
     series = _Arrays(folder, stage="guide", rows=rows, shard_rows=SHARD_TRIPLETS, suffix=".npy")
     with progress("Asking the guide", total=len(triplets), unit="triplets") as advance:
         series.advance = advance
@@ -218,7 +217,7 @@ class _Arrays(Series[NDArray[np.float16]]):
     @property
     def expected(self) -> float:
         """Bytes of vectors of an uncommon width."""
-        return float(len(self.rows) * len(COLUMNS) * HALF_BYTES * WIDE)
+        return float(len(self.rows) * len(TEXTS) * HALF_BYTES * WIDE)
 
     def opened(self, number: int, data: bytes) -> NDArray[np.float16]:  # noqa: ARG002
         """Return the vectors, memory-mapped."""
@@ -246,7 +245,7 @@ class GuideMaker:
         if self._guide is None:
             self._guide = self._load()
         columns = []
-        for name in COLUMNS:
+        for name in TEXTS:
             sentences = order.rows[name].to_list()
             columns.append(embed(self._guide, sentences, batch_sentences=BATCH_SENTENCES))
             advance(0)  # a sign of life

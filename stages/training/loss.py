@@ -11,11 +11,12 @@ from stages.equations.contrastive_loss import (
     masked_info_nce,
     masked_nt_xent,
 )
-from stages.training.guide import COLUMNS, GuideVectors
+from stages.tables.columns import TEXTS
+from stages.training.guide import GuideVectors
 
 ENCODED = {
-    "masked": COLUMNS,
-    "supervised": COLUMNS,
+    "masked": TEXTS,
+    "supervised": TEXTS,
     "unsupervised": ("premise", "premise"),
 }
 """What each objective encodes: a premise's two vectors differ by dropout alone (SimCSE)."""

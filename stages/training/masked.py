@@ -7,12 +7,12 @@ import polars as pl
 import torch
 
 from stages.equations.contrastive_loss import false_negatives
+from stages.tables.columns import WRITTEN
 from stages.training.guide import GuideVectors
 
 BLOCK_COSINES = 2**25
 """Cosines looked at at once: 128 MiB."""
 MOST_BATCHES = 500
-COLUMNS = ("entailment", "contradiction")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _table(
             "premise": premise.numpy(),
             "candidate": (candidate % triplets).numpy(),
             "column": pl.Series(
-                [COLUMNS[place] for place in (candidate // triplets).tolist()], dtype=pl.String
+                [WRITTEN[place] for place in (candidate // triplets).tolist()], dtype=pl.String
             ),
             "cosine": cosine.numpy(),
         }

@@ -35,14 +35,11 @@ from stages.training.checkpoints import (
 )
 from stages.training.curves import LiveCurves
 from stages.training.dev import METRIC, DevEvaluator
-from stages.training.guide import COLUMNS
 from stages.training.loss import ENCODED, MaskedLoss
 from stages.training.patience import EarlyStopping, out_of_patience
 from stages.training.recipe import Recipe
 from stages.training.records import TrainingRecord
 from stages.training.steps import Stepper
-
-__all__ = ["COLUMNS", "fit"]
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import polars as pl
 
 from stages.errors import PipelineError
 from stages.params import TrainParams
+from stages.tables.columns import TEXTS
 from stages.tables.reading import read_table
 from stages.tables.schemas import CURATED, LABELLED
-from stages.training.trainer import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Triplets:
     """What an encoder is trained on.
 
     Attributes:
-        table: COLUMNS, the written ones first.
+        table: TEXTS, the written ones first.
         labelled: How many of them people labelled.
     """
 
@@ -34,8 +34,8 @@ def read_triplets(curated: Path, labelled: Path, params: TrainParams) -> Triplet
     Raises:
         PipelineError: When labelled ones are asked for and missing, or they do not fill a batch.
     """
-    written = read_table(curated, CURATED, columns=COLUMNS).select(COLUMNS)
-    people = _of_people(labelled, params).select(COLUMNS)
+    written = read_table(curated, CURATED, columns=TEXTS).select(TEXTS)
+    people = _of_people(labelled, params).select(TEXTS)
     if len(written) + len(people) < params.batch_triplets:
         besides = f" and {len(people)} labelled ones" if len(people) else ""
         raise PipelineError(
@@ -49,7 +49,7 @@ def read_triplets(curated: Path, labelled: Path, params: TrainParams) -> Triplet
 
 
 def _of_people(path: Path, params: TrainParams) -> pl.DataFrame:
-    people = read_table(path, LABELLED, columns=COLUMNS)
+    people = read_table(path, LABELLED, columns=TEXTS)
     if params.labelled and people.is_empty():
         raise PipelineError(
             f"train.labelled = true, but {path} holds no triplet.",

@@ -11,8 +11,9 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.encoders.embedding import load_encoder
+from stages.tables.columns import TEXTS
 from stages.training.batches import Collator
-from stages.training.guide import COLUMNS, GuideVectors, write_guide_vectors
+from stages.training.guide import GuideVectors, write_guide_vectors
 from stages.training.loss import MaskedLoss
 from stages.training.steps import Stepper
 from stages.training.trainer import GROUP_SENTENCES
@@ -26,7 +27,7 @@ def rows_of(sentences: list[str], triplets: int) -> list[Row]:
     """Make triplets of sentences as they come; what they mean costs no time."""
     chosen = [sentences[n % len(sentences)] for n in range(3 * triplets)]
     return [
-        {"label": n, **dict(zip(COLUMNS, chosen[3 * n : 3 * n + 3], strict=True))}
+        {"label": n, **dict(zip(TEXTS, chosen[3 * n : 3 * n + 3], strict=True))}
         for n in range(triplets)
     ]
 
@@ -60,7 +61,7 @@ def our_step(
 ) -> Callable[[], Tensor]:
     """Return a step from sentences to gradients; without a guide nothing is masked."""
     group = GROUP_SENTENCES if mini_batch is None else 3 * mini_batch
-    collate = Collator(learner.encoder.preprocess, COLUMNS, group, MAX_TOKENS)
+    collate = Collator(learner.encoder.preprocess, TEXTS, group, MAX_TOKENS)
     loss = MaskedLoss(learner.encoder, guide=guide, sigma=0.9, tau=0.05)
     stepper = Stepper(learner.encoder, loss, columns=3, replay=mini_batch is not None)
     return lambda: stepper.backward(collate(rows)["batch"])
@@ -68,7 +69,7 @@ def our_step(
 
 def their_step(learner: Learner, rows: list[Row], loss: PeerLoss) -> Callable[[], object]:
     """Return the same for a loss of sentence-transformers: a column is padded to its longest."""
-    texts = [[str(row[name]) for row in rows] for name in COLUMNS]
+    texts = [[str(row[name]) for row in rows] for name in TEXTS]
 
     def backward() -> None:
         features = [learner.encoder.preprocess(text, max_length=MAX_TOKENS) for text in texts]
@@ -79,5 +80,5 @@ def their_step(learner: Learner, rows: list[Row], loss: PeerLoss) -> Callable[[]
 
 def guide_vectors(guide: Path, rows: list[Row], folder: Path) -> GuideVectors:
     """Ask the guide once for all sentences, as stage `train` does before the first step."""
-    texts = pl.DataFrame({name: [str(row[name]) for row in rows] for name in COLUMNS})
+    texts = pl.DataFrame({name: [str(row[name]) for row in rows] for name in TEXTS})
     return write_guide_vectors(folder, lambda: load_encoder(guide), texts)

@@ -18,9 +18,10 @@ from stages.engines.ray_engine import RayEngine
 from stages.errors import PipelineError
 from stages.params_file import load_params
 from stages.progress import silent
+from stages.tables.columns import TEXTS
 from stages.tables.schemas import SENTENCES
 from stages.tables.writing import write_table
-from stages.training.guide import COLUMNS, guide_vectors
+from stages.training.guide import guide_vectors
 from tests.cluster.conftest import CLUSTER, SHORT, Head
 
 pytestmark = CLUSTER
@@ -97,7 +98,7 @@ def scored(engine: Engine, work: str) -> dict[str, bytes]:
         work=Path(work),
         engine=engine,
     )
-    triplets = pl.read_parquet("triplets.parquet").select(COLUMNS)
+    triplets = pl.read_parquet("triplets.parquet").select(TEXTS)
     guide_vectors(Path(work), Path("guide"), triplets, pooler="auto", template="", engine=engine)
     return files(work, "scored.parquet", "scoring.json", "calibration.json")
 

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from stages.curation.flaws import flaw_expression
-from stages.curation.steering import TEXTS, steers_judge_expression
+from stages.curation.steering import steers_judge_expression
+from stages.tables.columns import TEXTS
 from tests.curation.steering import ATTACKS, HONEST, PLAIN
 
 ROOT = Path(__file__).parents[2]

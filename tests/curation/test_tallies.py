@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from stages.curation.closeness import word_overlap
-from stages.curation.flaws import WRITTEN, flaw_expression
+from stages.curation.flaws import flaw_expression
 from stages.curation.tallies import ScoredTally, WrittenTally
+from stages.tables.columns import WRITTEN
 from stages.tables.schemas import SCORED, TRIPLETS
 
 ROWS = 500

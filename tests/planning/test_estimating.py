@@ -136,9 +136,8 @@ def test_a_greater_batch_needs_more_memory_and_gradcache_less() -> None:
 
 def test_decoding_is_bound_by_memory_where_batches_are_small() -> None:
     device = find_accelerator("a100", dtype="auto", training_dtype="auto")
-    work = generation(
-        SETTINGS, find_model("qwen2.5-7b").shape, texts(), premises=1e5, number_bytes=2
-    )
+    small = changed(generate__batch_premises=32)
+    work = generation(small, find_model("qwen2.5-7b").shape, texts(), premises=1e5, number_bytes=2)
     work = replace(work, layers=0)  # kernels that start at once
     slower = replace(device, bandwidth=device.bandwidth / 2)
     seconds = [d.seconds("generate", work, devices=1).low for d in (device, slower)]

@@ -8,9 +8,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from stages.language_models.prompts import load_prompts
-from stages.planning.sampling import TEXTS, evenly, write_curated
+from stages.planning.sampling import evenly, write_curated
 from stages.planning.sizes import table_bytes
 from stages.planning.texts import Ratios, characters_a_token, corpus_of, texts_of
+from stages.tables.columns import TEXTS
 from stages.tables.reading import read_table
 from stages.tables.schemas import CURATED, TRIPLETS
 from stages.tables.writing import write_table

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from stages.encoders.embedding import load_encoder
+from stages.tables.columns import TEXTS
 from stages.training.batches import Collator
-from stages.training.guide import COLUMNS
 from stages.training.loss import MaskedLoss
 from stages.training.steps import Stepper
 from tests.benchmarks.training_at_hand import rows_of
@@ -26,7 +26,7 @@ def test_gradcache_has_the_gradient_of_a_plain_batch_dropout_included(
     encoder = load_encoder(real_models["base"]).train()
     loss = MaskedLoss(encoder, guide=None, sigma=0.9, tau=0.05)
     rows = rows_of(premises, TRIPLETS)
-    batch = Collator(encoder.preprocess, COLUMNS, 96, 8)(rows)["batch"]
+    batch = Collator(encoder.preprocess, TEXTS, 96, 8)(rows)["batch"]
     found = []
     for replay in (False, True):
         torch.manual_seed(3)

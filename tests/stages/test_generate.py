@@ -8,10 +8,10 @@ from stages import generate
 from stages.curation.closeness import word_overlap
 from stages.encoders.tiny import write_random_encoder
 from stages.errors import PipelineError
-from stages.language_models.prompts import HYPOTHESES
 from stages.language_models.protocol import Answer, Decoding, Request
 from stages.params import GenerateParams
 from stages.params_file import load_params
+from stages.tables.columns import WRITTEN
 from stages.tables.json_files import read_json
 from stages.tables.reading import read_table
 from stages.tables.schemas import LABELLED, SENTENCES, TRIPLETS
@@ -169,7 +169,7 @@ def test_finished_and_unfinished_triplets_are_counted(folder: Path) -> None:
 def test_the_metrics_tell_how_close_the_answers_are_to_their_premises(folder: Path) -> None:
     table = triplets(folder)
     metrics = read_json(folder / "generation.json")
-    for name in HYPOTHESES:
+    for name in WRITTEN:
         overlap = table.select(word_overlap(name)).to_series().to_numpy()
         assert metrics[name] == {
             "word_overlap": round(float(overlap.mean()), 4),

@@ -13,8 +13,8 @@ from sentence_transformers.util import batch_to_device
 
 from stages.encoders.embedding import load_encoder
 from stages.engines.processes import Processes
+from stages.tables.columns import TEXTS
 from stages.training.batches import Batch, Collator, ShuffledBatches, by_length
-from stages.training.guide import COLUMNS
 
 SENTENCES = ["a b c d e f", "a", "a b c", "f e d c b a a a a a", "b", "c d", "a a a"]
 
@@ -75,12 +75,12 @@ def test_processes_share_the_rows_of_a_batch_among_them(
 ) -> None:
     rows = [{**row, "label": n} for n, row in enumerate(triplets.head(7).to_dicts())]
     parts = [
-        Collator(encoder.preprocess, COLUMNS, 4, 16, Processes(rank, 3))(rows)["batch"]
+        Collator(encoder.preprocess, TEXTS, 4, 16, Processes(rank, 3))(rows)["batch"]
         for rank in range(3)
     ]
     assert [part.rows.tolist() for part in parts] == [list(range(7))] * 3
     assert [rows_of(part, 3) for part in parts] == [2, 2, 3]
-    whole = Collator(encoder.preprocess, COLUMNS, 4, 16)(rows)["batch"]
+    whole = Collator(encoder.preprocess, TEXTS, 4, 16)(rows)["batch"]
     assert token_counts(*parts) == token_counts(whole)
 
 
@@ -93,7 +93,7 @@ def test_a_process_without_rows_has_nothing_to_encode(
     encoder: SentenceTransformer, triplets: pl.DataFrame
 ) -> None:
     row = {**triplets.row(0, named=True), "label": 5}
-    batch = Collator(encoder.preprocess, COLUMNS, 4, 16, Processes(0, 2))([row])["batch"]
+    batch = Collator(encoder.preprocess, TEXTS, 4, 16, Processes(0, 2))([row])["batch"]
     assert (batch.rows.tolist(), list(batch.groups), len(batch.places)) == ([5], [], 0)
 
 

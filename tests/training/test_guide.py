@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from stages.encoders.embedding import embed, load_encoder
+from stages.tables.columns import TEXTS
 from stages.training import guide as guide_module
 from stages.training.guide import GuideVectors, write_guide_vectors
-from stages.training.trainer import COLUMNS
 
 
 def test_cosines_are_those_of_the_guide(
@@ -19,7 +19,7 @@ def test_cosines_are_those_of_the_guide(
     rows = [31, 4, 17]
     encoder = load_encoder(tiny)
     premise, entailment, contradiction = (
-        embed(encoder, triplets[name].gather(rows).to_list(), batch_sentences=8) for name in COLUMNS
+        embed(encoder, triplets[name].gather(rows).to_list(), batch_sentences=8) for name in TEXTS
     )
     wanted = premise @ np.concatenate([entailment, contradiction]).T
     got = guide.cosines(torch.tensor(rows))

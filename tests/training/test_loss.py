@@ -13,9 +13,9 @@ from stages.equations.contrastive_loss import (
     masked_info_nce,
     masked_nt_xent,
 )
+from stages.tables.columns import TEXTS
 from stages.training.guide import GuideVectors
 from stages.training.loss import MaskedLoss
-from stages.training.trainer import COLUMNS
 
 ROWS = [3, 30, 11, 12]
 
@@ -24,7 +24,7 @@ ROWS = [3, 30, 11, 12]
 def columns(tiny: Path, triplets: pl.DataFrame) -> list[Tensor]:
     """Vectors of premises, entailments and contradictions."""
     encoder = load_encoder(tiny)
-    texts = [triplets[name].gather(ROWS).to_list() for name in COLUMNS]
+    texts = [triplets[name].gather(ROWS).to_list() for name in TEXTS]
     return [torch.tensor(embed(encoder, column, batch_sentences=8)) for column in texts]
 
 

@@ -10,8 +10,9 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from stages.encoders.embedding import load_encoder
+from stages.tables.columns import TEXTS
 from stages.training.batches import Batch, Collator
-from stages.training.guide import COLUMNS, GuideVectors
+from stages.training.guide import GuideVectors
 from stages.training.loss import MaskedLoss
 from stages.training.steps import RandomState, Stepper
 
@@ -34,7 +35,7 @@ def rows(triplets: pl.DataFrame) -> list[dict[str, object]]:
 
 
 def batch_of(encoder: SentenceTransformer, rows: list[dict[str, object]], group: int) -> Batch:
-    return Collator(encoder.preprocess, COLUMNS, group, 16)(rows)["batch"]
+    return Collator(encoder.preprocess, TEXTS, group, 16)(rows)["batch"]
 
 
 def gradients(encoder: SentenceTransformer) -> dict[str, Tensor]:
@@ -55,7 +56,7 @@ def test_without_dropout_it_is_the_gradient_of_three_columns_encoded_whole(
     encoder: SentenceTransformer, loss: MaskedLoss, rows: list[dict[str, object]], replay: bool
 ) -> None:
     encoder.eval()
-    texts = [[str(row[name]) for row in rows] for name in COLUMNS]
+    texts = [[str(row[name]) for row in rows] for name in TEXTS]
     vectors = [encoder(encoder.preprocess(text))["sentence_embedding"] for text in texts]
     wanted_loss = loss(vectors, torch.arange(BATCH))
     wanted_loss.backward()
