@@ -58,6 +58,12 @@ def test_a_setting_may_be_tried_without_writing_it_down(run: Run, project: Path)
     assert flops("--set", "generate.samples=2") > flops()
 
 
+def test_what_a_condition_spares_the_judges_is_not_guessed(run: Run, project: Path) -> None:
+    asking = ("--set", "score.judges=[encoder,likelihood]", "--set", "score.where=encoder_a >= 3")
+    notes = json.loads(run("plan", *KNOWN, *SCALE, "--machine", "l4", "--json", *asking).out)
+    assert any("`score` is an upper bound" in note for note in notes["notes"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
