@@ -89,8 +89,8 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     """Write ``scored``: all ``triplets`` with both similarities; ``metrics`` and ``calibration``.
 
     ``engine`` makes the shards that are missing. Every judge's finished shards are kept on their
-    own: another judge, or another way to combine them, asks none of them again. Only one judge is
-    in memory at a time.
+    own: another judge, or another way to combine them, asks none of them again. Those whom
+    ``params.where`` names come first. Only one judge is in memory at a time.
     """
     folders = Folders(llm=llm, encoder=guide, nli=nli)
     served = Server(**server.model_dump())
@@ -103,7 +103,7 @@ def run(  # noqa: PLR0913  as many paths as the stage has files
     with ExitStack() as until_written:
         table = until_written.enter_context(rows_of(triplets, TRIPLETS))
         asked = None
-        for name in (*first, *(name for name in params.judges if name not in first)):
+        for name in sorted(params.judges, key=lambda name: name not in first):
             if name not in first and asked is None:
                 asked = _asked(params, first, opinions, table)
             scorer = Scorer(name, folders, params.dtype, served, engine.hardware)
