@@ -117,7 +117,13 @@ def run(  # noqa: PLR0913 (one argument a file of the stage)
     start = time.perf_counter()
     processes = join_processes()
     origin = _origin(preparation, curation, origins)
-    read = read_triplets(curated, labelled, params)
+    read = read_triplets(
+        curated,
+        labelled if params.labelled else None,
+        batch_triplets=params.batch_triplets,
+        limit=params.limit,
+        seed=params.seed,
+    )
     triplets = read.table
     pairs = _dev_pairs(benchmarks, params.dev)
     dev = DevEvaluator(

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from stages.curation.rules import Where
 from stages.errors import PipelineError, did_you_mean
 from stages.tables.columns import TEXTS, WRITTEN
-from stages.tables.conditions import Condition
+from stages.tables.conditions import Condition, Where
 
 EXAMPLE = "encoder_a >= 3 AND (encoder_b <= 3 OR contrast_b <= 1)"
 SIDES = dict(zip("ab", WRITTEN, strict=True))

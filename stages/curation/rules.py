@@ -1,15 +1,15 @@
 """Stage 2 of MultiCSR (section 3.2): which scored triplets are good enough to train on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import polars as pl
 
 from stages.curation.flaws import flaw_expression
 from stages.tables.columns import TEXTS, WRITTEN
+from stages.tables.conditions import Where
 
 TOLERANCE = 1e-9
 """Scores such as 3.3 and 2.3 are not a full 1.0 apart in binary; all rules allow for that."""
-Where = Callable[[pl.DataFrame], pl.Series]
 GAP = pl.col("entailment_score") - pl.col("contradiction_score")
 SWAPPED = ("", "_instruction", "_finished", "_score", "_answer", "_scores")
 REASONS = (

@@ -4,9 +4,9 @@ import polars as pl
 
 from stages.curation.closeness import Closeness
 from stages.curation.flaws import flaw_expression
-from stages.curation.rules import Where
 from stages.equations.running_mean import RunningMean
 from stages.tables.columns import WRITTEN
+from stages.tables.conditions import Where
 
 ALIKE = 4.5
 """Score from which two sentences count as alike."""

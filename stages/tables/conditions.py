@@ -1,9 +1,14 @@
 """Which rows of a table are taken: a condition in SQL on its columns."""
 
+from collections.abc import Callable
+
 import polars as pl
 from polars.exceptions import PolarsError
 
 from stages.errors import PipelineError, first_line
+
+Where = Callable[[pl.DataFrame], pl.Series]
+"""Says of every row of a table whether it is meant."""
 
 
 class Condition:

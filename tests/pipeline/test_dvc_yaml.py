@@ -21,7 +21,7 @@ SECTIONS = {
 # Settings of other sections that a stage reads as well.
 FURTHER_KEYS = {
     "prepare": {"evaluate.tasks"},
-    "curate": {"score.judges"},
+    "curate": {"score.judges", "score.where"},
     "evaluate": {"prepare.benchmarks"},
 }
 # What only says how things are told and checked does not make results stale.

@@ -7,14 +7,11 @@ import polars as pl
 import pytest
 
 from stages.errors import PipelineError
-from stages.params_file import load_params
 from stages.tables.schemas import LABELLED
 from stages.tables.writing import write_table
 from stages.training.triplets import Triplets, read_triplets
 from tests.curation import tables_at_hand
 
-ROOT = Path(__file__).parents[2]
-STARTER = load_params(ROOT / "profiles/starter.yaml").train
 WRITTEN, LABELS = 30, 20
 
 
@@ -26,9 +23,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, **settings: object) -> Triplets:
-    params = STARTER.model_copy(update={"batch_triplets": 8, "labelled": True, **settings})
-    return read_triplets(folder / "curated.parquet", folder / "labelled.parquet", params)
+def read(
+    folder: Path, *, labelled: bool = True, limit: int | None = None, seed: int = 1
+) -> Triplets:
+    people = folder / "labelled.parquet" if labelled else None
+    return read_triplets(
+        folder / "curated.parquet", people, batch_triplets=8, limit=limit, seed=seed
+    )
 
 
 def test_all_are_taken_when_nothing_limits_them(folder: Path) -> None:
