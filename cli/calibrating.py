@@ -135,7 +135,8 @@ class _Runs:
             "benchmarks": str(self._folder / "pairs"),
         }
         settings["evaluate"]["tasks"] = ["own"]
-        settings["train"]["labelled"] = False
+        settings["score"]["where"] = None
+        settings["train"] |= {"labelled": False, "limit": None}
         self._params = self._folder / "params.yaml"
         with self._params.open("w", encoding="utf-8") as stream:
             YAML().dump({"profile": "calibration", **settings}, stream)
