@@ -30,7 +30,7 @@ from stages.engines.shards import RESULTS_AT_ONCE, Plan, Shards
 from stages.judges.by_language_model import language_model_of
 from stages.judges.combining import READINGS, combined
 from stages.judges.loading import Folders, load_judge
-from stages.judges.partly import EACH, spread
+from stages.judges.partly import spread
 from stages.judges.protocol import Judge, Judgement, record
 from stages.language_models.loading import CODE as LANGUAGE_MODEL_CODE
 from stages.language_models.loading import computed_with
@@ -273,8 +273,8 @@ def _scored(triplets: pl.DataFrame, judge: Judge) -> pl.DataFrame:
         pl.Series("contradiction_score", [b.score for _, b in both], dtype=pl.Float64),
         pl.Series("entailment_answer", [a.answer for a, _ in both], dtype=pl.String),
         pl.Series("contradiction_answer", [b.answer for _, b in both], dtype=pl.String),
-        pl.Series("entailment_scores", [[a.score] for a, _ in both], dtype=EACH),
-        pl.Series("contradiction_scores", [[b.score] for _, b in both], dtype=EACH),
+        pl.Series("entailment_scores", [[a.score] for a, _ in both], dtype=pl.List(pl.Float64)),
+        pl.Series("contradiction_scores", [[b.score] for _, b in both], dtype=pl.List(pl.Float64)),
     )
 
 

@@ -8,18 +8,9 @@ from stages.tables.columns import WRITTEN
 from stages.tables.rows import Rows
 from stages.tables.schemas import SCORED
 
-EACH = pl.List(pl.Float64)
-UNASKED = pl.DataFrame(
-    {
-        column: value
-        for side in WRITTEN
-        for column, value in (
-            (f"{side}_score", pl.Series([None], dtype=pl.Float64)),
-            (f"{side}_answer", pl.Series([""], dtype=pl.String)),
-            (f"{side}_scores", pl.Series([[None]], dtype=EACH)),
-        )
-    }
-)
+NOTHING = {"score": None, "answer": "", "scores": [None]}
+SAID = {f"{side}_{part}": value for side in WRITTEN for part, value in NOTHING.items()}
+UNASKED = pl.DataFrame([SAID], schema={name: SCORED[name] for name in SAID})
 """What SCORED says of a triplet, besides itself, that nobody was asked about."""
 
 
