@@ -35,6 +35,7 @@ from stages.training.checkpoints import (
 )
 from stages.training.curves import LiveCurves
 from stages.training.dev import METRIC, DevEvaluator
+from stages.training.dropout import check_dropout
 from stages.training.loss import ENCODED, MaskedLoss
 from stages.training.patience import EarlyStopping, out_of_patience
 from stages.training.recipe import Recipe
@@ -81,7 +82,7 @@ def fit(  # noqa: PLR0913 (one argument a part of the run)
     """
     _check_guide(loss, triplets)
     if recipe.objective == "unsupervised":
-        _check_dropout(loss.model)
+        check_dropout(loss.model)
     resumed = _last_checkpoint(folder, processes)
     steps = recipe.planned_steps(len(triplets))
     trainer = _Trainer(
@@ -121,16 +122,6 @@ def _check_guide(loss: MaskedLoss, triplets: pl.DataFrame) -> None:
             f"the guide's vectors are those of {len(loss.guide)} triplets, but there are "
             f"{len(triplets)}.",
             remedy="ask the guide about the triplets that are trained on.",
-        )
-
-
-def _check_dropout(encoder: SentenceTransformer) -> None:
-    rates = [m.p for m in encoder.modules() if isinstance(m, torch.nn.Dropout)]
-    if not any(rates):
-        raise PipelineError(
-            "train.objective = unsupervised learns from dropout, and the base encoder has none: "
-            "both vectors of a premise would be the same.",
-            remedy="set hidden_dropout_prob in the base's config.json, or take another base.",
         )
 
 
