@@ -176,7 +176,7 @@ def _asked(
     """Return for every triplet whether ``params.where`` holds by what ``judges`` said of it."""
     if params.where is None:
         return None
-    holds = Choice(params.where, judges, setting="score.where").holds
+    holds = Choice(params.where, judges, setting="score.where", combined=False).holds
     parts = _combined(opinions, params.combine) if opinions else table.parts(RESULTS_AT_ONCE)
     found = pl.concat([pl.Series(dtype=pl.Boolean), *map(holds, parts)])
     log.info(

@@ -18,18 +18,26 @@ class Choice:
     """Says which triplets of SCORED meet a condition.
 
     It may name the texts, every judge's own scores of the two pairs, such as ``forward_a`` and
-    ``encoder_b``, and ``a`` and ``b``, where it stands in ``curate.where``.
+    ``encoder_b``, and, once all have judged, their combined scores ``a`` and ``b``.
 
     Args:
         text: The condition.
         judges: Names of the judges, in the order of the lists in SCORED.
         setting: Where the text stands, for messages.
+        combined: Whether all have judged, so that there are ``a`` and ``b``.
 
     Raises:
         PipelineError: When it is no SQL, or names what there is not.
     """
 
-    def __init__(self, text: str, judges: Sequence[str], *, setting: str = "curate.where") -> None:
+    def __init__(
+        self,
+        text: str,
+        judges: Sequence[str],
+        *,
+        setting: str = "curate.where",
+        combined: bool = True,
+    ) -> None:
         self._condition = Condition(text, setting=setting, example=EXAMPLE)
         self._count = len(judges)
         own = {
@@ -38,9 +46,7 @@ class Choice:
             for place, judge in enumerate(judges)
         }
         both = {letter: pl.col(f"{side}_score") for letter, side in SIDES.items()}
-        known = (both if setting == "curate.where" else {}) | {
-            name: scores for (_, name), scores in own.items()
-        }
+        known = (both if combined else {}) | {name: scores for (_, name), scores in own.items()}
         columns = self._condition.columns
         for name in columns:
             if name not in (*TEXTS, *known):
@@ -82,7 +88,7 @@ def asked_where(text: str | None, judges: Sequence[str]) -> Choice | None:
     """
     if text is None:
         return None
-    condition = Choice(text, judges, setting="score.where")
+    condition = Choice(text, judges, setting="score.where", combined=False)
     if condition.judges == set(judges):
         raise PipelineError(
             f"score.where = {text!r} names every judge of score.judges, so that nobody is left "
