@@ -15,13 +15,14 @@ def decoder(folder: Path, tokenizer: Path, *, dropout: float) -> Path:
     """Write a small decoder with random weights, which has no module for its dropout."""
     torch.manual_seed(3)
     words = AutoTokenizer.from_pretrained(tokenizer)
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
     config = LlamaConfig(
         vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         attention_dropout=dropout,
-        **sizes,
     )
     LlamaModel(config).save_pretrained(folder)
     words.save_pretrained(folder)
