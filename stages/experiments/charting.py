@@ -128,10 +128,12 @@ def _lines(table: pl.DataFrame, chart: Chart) -> alt.LayerChart:
 def _base_line(base: float, name: str, *, upright: bool) -> list[alt.Chart]:
     mark = alt.Chart(pl.DataFrame({"at": [base], "name": [name]}))
     rule = mark.mark_rule(color=INK, strokeDash=[5, 4])
-    text = mark.mark_text(color=INK, align="left", dx=4, dy=-6, baseline="bottom")
     if upright:
+        text = mark.mark_text(color=INK, align="left", dx=4, dy=-6, baseline="bottom")
         return [rule.encode(x="at:Q"), text.encode(x="at:Q", y=alt.value(0), text="name:N")]
-    return [rule.encode(y="at:Q"), text.encode(y="at:Q", x=alt.value(0), text="name:N")]
+    # Beside the plot: within it, the name would lie on a line that runs near the base.
+    text = mark.mark_text(color=INK, align="left", dx=6, baseline="middle")
+    return [rule.encode(y="at:Q"), text.encode(y="at:Q", x=alt.value(WIDTH), text="name:N")]
 
 
 def _colour(series: Sequence[str]) -> alt.Color:
