@@ -1,10 +1,7 @@
 """Stage ``train`` from files to files, on a tiny encoder."""
 
-import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,126 +12,12 @@ from sentence_transformers.sentence_transformer.modules import Dense
 from stages import train
 from stages.encoders.embedding import embed, load_encoder
 from stages.encoders.poolers import pooler_of
-from stages.encoders.tiny import write_random_encoder
-from stages.errors import PipelineError
-from stages.params import TrainParams
 from stages.tables.json_files import write_json
 from stages.tables.reading import read_table
-from stages.tables.schemas import CURATED, LABELLED, PAIRS
+from stages.tables.schemas import PAIRS
 from stages.tables.writing import write_table
 from stages.training import guide
-
-TEMPLATE = 'This sentence : "{sentence}" means [MASK].'
-PARAMS = TrainParams(
-    objective="masked",
-    anchors="premises",
-    pooler="auto",
-    guide_pooler="auto",
-    template=TEMPLATE,
-    labelled=False,
-    limit=None,
-    sigma=0.95,
-    tau=0.05,
-    hard_negative_weight=0.0,
-    batch_triplets=8,
-    mini_batch_triplets=None,
-    allow_duplicates=False,
-    learning_rate=1e-3,
-    epochs=1,
-    warmup_ratio=0.1,
-    weight_decay=0.0,
-    clip_norm=1.0,
-    max_tokens=16,
-    dev="dev",
-    eval_steps=2,
-    early_stopping=None,
-    dtype="float32",
-    seed=1,
-)
-NOUNS = ["ferry", "kettle", "orchard", "violin", "glacier", "ledger", "beetle", "parrot"]
-ROWS = [(noun, hour) for noun in NOUNS for hour in ("noon", "dawn", "dusk")]
-
-
-@dataclass
-class Project:
-    """A project folder with all that stage ``train`` reads."""
-
-    root: Path
-
-    @property
-    def labelled(self) -> Path:
-        return self.root / "data/labelled.parquet"
-
-    def train(self, **changes: object) -> None:
-        data = self.root / "data"
-        train.run(
-            PARAMS.model_copy(update=changes),
-            curated=data / "curated.parquet",
-            labelled=data / "labelled.parquet",
-            base=self.root / "models/base",
-            guide=self.root / "models/guide",
-            benchmarks=data / "benchmarks",
-            encoder=self.root / "models/encoder",
-            training=self.root / "reports/training",
-            preparation=self.root / "reports/preparation.json",
-            curation=self.root / "reports/curation.json",
-            origins=self.root / "reports/models.json",
-            work=self.root / ".work",
-        )
-
-    def summary(self) -> dict[str, Any]:
-        text = (self.root / "reports/training/summary.json").read_text()
-        summary: dict[str, Any] = json.loads(text)
-        return summary
-
-    def saved(self) -> dict[str, bytes]:
-        folder = self.root / "models/encoder"
-        files = (path for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def texts(form: str, rows: list[tuple[str, str]]) -> pl.Series:
-    return pl.Series([form.format(noun=n, hour=h) for n, h in rows], dtype=pl.String)
-
-
-def curated_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
-    fill: dict[object, object] = {
-        pl.Int64: 0,
-        pl.String: "x",
-        pl.Boolean: True,
-        pl.Float64: 3.0,
-        pl.List(pl.Float64): [3.0],
-    }
-    filled = {name: [fill[dtype]] * len(rows) for name, dtype in pl.Schema(CURATED).items()}
-    table = pl.DataFrame(filled, schema=CURATED)
-    return table.with_columns(
-        premise=texts("The {noun} is here at {hour}.", rows),
-        entailment=texts("At {hour}, a {noun} is here.", rows),
-        contradiction=texts("Nothing at {hour}, no {noun}.", rows),
-    ).select(CURATED.keys())
-
-
-def labelled_table(rows: list[tuple[str, str]]) -> pl.DataFrame:
-    return curated_table(rows).select(LABELLED.keys())
-
-
-def graded_pairs(scores: list[float]) -> pl.DataFrame:
-    pairs = [
-        ("all", score, f"The {noun} is red.", f"A {noun if score > 2 else 'desk'} is red.")
-        for noun, score in zip(NOUNS, scores, strict=True)
-    ]
-    return pl.DataFrame(pairs, schema=dict(PAIRS), orient="row")
-
-
-def make_project(root: Path) -> Project:
-    write_random_encoder(root / "models/base", seed=1)
-    write_random_encoder(root / "models/guide", seed=2)
-    write_table(curated_table(ROWS), root / "data/curated.parquet")
-    write_table(labelled_table([]), root / "data/labelled.parquet")
-    for name, flat in (("dev", False), ("flat", True)):
-        scores = [3.0 if flat else float(number % 6) for number in range(len(NOUNS))]
-        write_table(graded_pairs(scores), root / f"data/benchmarks/{name}.parquet")
-    return Project(root)
+from tests.stages.training_project import NOUNS, Project, labelled_table, make_project
 
 
 @pytest.fixture
@@ -302,32 +185,6 @@ def test_guide_vectors_that_are_not_those_written_are_made_again(
     assert "shard-000000.npy.damaged-1" in caplog.text
 
 
-def test_a_second_run_of_the_same_training_is_sent_away(project: Project) -> None:
-    def another(*_: object, **__: object) -> None:
-        project.train()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "fit", another)
-        with pytest.raises(PipelineError, match="another process trains with the same inputs"):
-            project.train()
-
-
-def test_a_base_without_dropout_cannot_learn_unsupervised(project: Project) -> None:
-    config = project.root / "models/base/config.json"
-    values = json.loads(config.read_text())
-    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config.write_text(json.dumps({**values, **none}))
-    with pytest.raises(PipelineError, match=r"learns from dropout(.|\n)*hidden_dropout_prob"):
-        project.train(objective="unsupervised")
-
-
-def test_a_base_without_a_tokenizer_is_refused(project: Project) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
-        (project.root / "models/base" / name).unlink(missing_ok=True)
-    with pytest.raises(PipelineError, match=r"holds no tokenizer"):
-        project.train()
-
-
 def test_a_stopped_run_goes_on_from_its_checkpoint(
     project: Project, trained: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -355,11 +212,6 @@ def test_labelled_triplets_are_left_alone_unless_asked_for(
     assert project.saved()["model.safetensors"] == trained.saved()["model.safetensors"]
 
 
-def test_asking_for_labelled_triplets_without_any_is_refused(project: Project) -> None:
-    with pytest.raises(PipelineError, match=r"train\.labelled = true(.|\n)*prepare\.labelled"):
-        project.train(labelled=True)
-
-
 @pytest.mark.slow
 def test_labelled_triplets_join_the_written_and_their_share_is_told(
     project: Project, caplog: pytest.LogCaptureFixture
@@ -379,50 +231,6 @@ def test_labelled_triplets_join_the_written_and_their_share_is_told(
     for line in ("| labelled | 8 |", "| labelled_share | 0.25 |", "| labelled file | people.tsv |"):
         assert line in card
     assert "| sentence file | mine.txt |" in card
-
-
-def test_a_corpus_smaller_than_a_batch_is_refused(project: Project) -> None:
-    write_table(curated_table(ROWS[:7]), project.root / "data/curated.parquet")
-    with pytest.raises(PipelineError, match=r"holds 7 triplets, fewer than one batch of 8"):
-        project.train()
-
-
-def test_an_unknown_dev_benchmark_gets_the_nearest_name(project: Project) -> None:
-    message = r"train\.dev = 'devv'(.|\n)*there are: dev, flat(.|\n)*did you mean 'dev'"
-    with pytest.raises(PipelineError, match=message):
-        project.train(dev="devv")
-
-
-def test_constant_dev_scores_are_refused(project: Project) -> None:
-    with pytest.raises(PipelineError, match=r"'flat' has 8 pairs that all have the same score"):
-        project.train(dev="flat")
-
-
-@pytest.mark.slow
-def test_no_gain_on_dev_is_warned_about(project: Project, caplog: pytest.LogCaptureFixture) -> None:
-    dev = graded_pairs([float(number % 6) for number in range(len(NOUNS))])
-    left, right = (
-        embed(load_encoder(project.root / "models/base"), dev[side].to_list(), batch_sentences=8)
-        for side in ("sentence1", "sentence2")
-    )
-    unbeatable = pl.Series((left * right).sum(axis=1).astype(float))
-    write_table(dev.with_columns(score=unbeatable), project.root / "data/benchmarks/dev.parquet")
-    with caplog.at_level(logging.WARNING, logger="stages"):
-        project.train(learning_rate=1e-2)
-    assert project.summary()["base_dev"] == 100
-    assert project.summary()["best_dev"] <= 100
-    assert "no step beat the base on dev" in caplog.text
-
-
-@pytest.mark.slow
-def test_a_breakdown_names_the_step_and_leaves_the_old_encoder(project: Project) -> None:
-    old = project.root / "models/encoder/model.safetensors"
-    old.parent.mkdir()
-    old.write_text("the old one")
-    with pytest.raises(PipelineError, match=r"broke down at step \d+(.|\n)*train\.learning_rate"):
-        project.train(learning_rate=1e30, warmup_ratio=0.0)
-    assert old.read_text() == "the old one"
-    assert [path.name for path in old.parent.iterdir()] == ["model.safetensors"]
 
 
 @pytest.mark.slow
