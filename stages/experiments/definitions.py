@@ -42,6 +42,8 @@ class Variant(Declared):
 
     name: str = Field(min_length=1)
     settings: Settings = {}
+    axes: dict[str, list[Value]] = {}
+    """Take the place of the axes of the same name, for a variant that cannot go as far."""
     arguments: tuple[str, ...] = ()
     """Kind ``command``: what stands behind `multicsr`."""
 
@@ -184,6 +186,7 @@ class Definition(Declared):
 
     def _named_axes(self) -> list[str]:
         named = [e.axis for e in self.expect if isinstance(e, BestAt | Trend)]
+        named += [axis for variant in self.variants for axis in variant.axes]
         return named + ([self.chart.axis] if self.chart and self.chart.axis else [])
 
     @property

@@ -116,9 +116,9 @@ def _models(settings: Mapping[str, Value]) -> dict[str, Value]:
 
 def rows_of(definition: Definition, scale: str) -> Iterator[tuple[Variant, dict[str, Value]]]:
     """Yield each variant at each place of the grid: the rows of the table."""
-    axes = definition.axes | definition.scales[scale].axes
     variants = definition.variants or (Variant(name=" "),)
     for variant in variants:
+        axes = definition.axes | variant.axes | definition.scales[scale].axes
         for places in itertools.product(*axes.values()):
             yield variant, dict(zip(axes, places, strict=True))
 

@@ -84,6 +84,20 @@ def test_seeds_and_axes_may_be_chosen() -> None:
     assert {run.settings["train.seed"] for run in runs} == {4, 5, 6}
 
 
+def test_a_variant_may_have_places_of_its_own() -> None:
+    short = {"name": "short", "axes": {"curate.alpha": [1]}}
+    variants = [{"name": "long"}, short]
+    axes = {"curate.alpha": [1, 2]}
+    runs = plan(grid(axes=axes, variants=variants), choice(seeds=(1,)), profile=PROFILE)
+    assert [run.row for run in runs] == ["long, alpha 1", "long, alpha 2", "short, alpha 1"]
+    made_small = {"profile": "starter", "seeds": [1], "axes": {"curate.alpha": [3]}}
+    small = grid(axes=axes, variants=variants, scales={"starter": made_small})
+    rows = [run.row for run in plan(small, choice(), profile=PROFILE)]
+    assert rows == ["long, alpha 3", "short, alpha 3"]
+    with pytest.raises(ValueError, match=r"no axis 'curate\.alhpa', did you mean curate\.alpha"):
+        grid(axes=axes, variants=[{"name": "short", "axes": {"curate.alhpa": [1]}}])
+
+
 def test_settings_that_do_not_exist_are_refused() -> None:
     with pytest.raises(PipelineError, match=r"train\.sgima, which is no setting"):
         plan(grid(settings={"train.sgima": 1}), choice(), profile=PROFILE)
