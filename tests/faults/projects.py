@@ -13,7 +13,7 @@ from stages.tables.json_files import write_json
 from stages.tables.schemas import CURATED, LABELLED, SENTENCES, TRIPLETS
 from stages.tables.writing import write_table
 from tests.reporting.finished_run import write_finished_run
-from tests.stages.test_train import NOUNS, ROWS, curated_table, graded_pairs
+from tests.stages.training_project import NOUNS, ROWS, curated_table, graded_pairs
 
 ROOT = Path(__file__).parents[2]
 PREMISES, SHARD_ROWS = 8, 2

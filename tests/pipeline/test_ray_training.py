@@ -23,7 +23,7 @@ from tests.pipeline.test_training_processes import (
     without_dropout,
     write_params,
 )
-from tests.stages.test_train import PARAMS, Project, make_project
+from tests.stages.training_project import PARAMS, Project, make_project
 
 pytestmark = pytest.mark.cluster
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stages.params import TrainParams
 from tests.pipeline.imports import ROOT
-from tests.stages.test_train import PARAMS, Project, make_project
+from tests.stages.training_project import PARAMS, Project, make_project
 
 pytestmark = pytest.mark.pipeline
 
