@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaModel
+from transformers import AutoTokenizer, LlamaModel
 
 from stages.encoders.embedding import load_encoder
 from stages.encoders.tiny import write_random_encoder
 from stages.training.dropout import check_dropout
+from tests.encoders.decoders import write_decoder
 from tests.pipeline.imports import ROOT
 
 SENTENCES = ["A kettle sings in the kitchen.", "Boats.", "Nobody heard the violin that evening."]
@@ -21,20 +22,7 @@ def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small decoder of three layers with lively random weights, and return its folder."""
     folder = tmp_path_factory.mktemp("models") / "llm"
     write_random_encoder(folder.with_name("words"), seed=1)
-    words = AutoTokenizer.from_pretrained(folder.with_name("words"))
-    torch.manual_seed(5)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-    )
-    LlamaModel(config).save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
+    return write_decoder(folder, folder.with_name("words"), layers=3, initializer_range=0.3)
 
 
 @pytest.fixture(scope="module")

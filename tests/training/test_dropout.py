@@ -4,29 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
 from stages.encoders.embedding import load_encoder
 from stages.errors import PipelineError
 from stages.training.dropout import check_dropout
-
-
-def decoder(folder: Path, tokenizer: Path, *, dropout: float) -> Path:
-    """Write a small decoder with random weights, which has no module for its dropout."""
-    torch.manual_seed(3)
-    words = AutoTokenizer.from_pretrained(tokenizer)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        attention_dropout=dropout,
-    )
-    LlamaModel(config).save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
+from tests.encoders.decoders import write_decoder
 
 
 def test_an_encoder_with_modules_for_it_passes_in_training_mode(tiny: Path) -> None:
@@ -36,11 +18,11 @@ def test_an_encoder_with_modules_for_it_passes_in_training_mode(tiny: Path) -> N
 
 
 def test_a_decoder_that_drops_attention_passes(tiny: Path, tmp_path: Path) -> None:
-    check_dropout(load_encoder(decoder(tmp_path / "llama", tiny, dropout=0.1), pooler="mean"))
+    check_dropout(load_encoder(write_decoder(tmp_path / "llama", tiny, dropout=0.1), pooler="mean"))
 
 
 def test_a_decoder_that_drops_nothing_is_refused(tiny: Path, tmp_path: Path) -> None:
-    encoder = load_encoder(decoder(tmp_path / "llama", tiny, dropout=0.0), pooler="mean")
+    encoder = load_encoder(write_decoder(tmp_path / "llama", tiny, dropout=0.0), pooler="mean")
     with pytest.raises(PipelineError, match=r"has none(.|\n)*attention_dropout"):
         check_dropout(encoder)
 
